@@ -1,0 +1,157 @@
+"""What the commands do: specs in, output and an exit code out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from harness.console import ProgressDisplay, make_console, show_error
+from harness.errors import RunError
+from harness.estimate import estimate
+from harness.output import Output, default_output
+from harness.plan import Plan, make_plan, resolve_run
+from harness.run import Outcome, execute
+from harness.spec import RunSpec
+from results.store import RecordStore
+
+__all__ = ["plan_command", "report_command", "run_command"]
+
+
+def run_command(
+    specs: Sequence[RunSpec], folder: Path | None, *, overwrite: bool, quiet: bool
+) -> int:
+    """Measure what is missing, then report. Returns the exit code."""
+    output = Output(folder or default_output(specs))
+    progress = make_console(stderr=True)
+    with output.locked():
+        plans = [make_plan(resolve_run(spec), output.store, overwrite=overwrite) for spec in specs]
+        outcomes = []
+        for plan in plans:
+            if not quiet:
+                progress.print(_resolved_table(plan))
+            with ProgressDisplay(progress, quiet=quiet) as display:
+                outcomes.append(execute(plan, output, display))
+        if output.store.references():
+            _report([output.store], output.reports)
+    return _exit_code(plans, outcomes)
+
+
+def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
+    """Print what would run. Returns the exit code."""
+    output = Output(folder or default_output(specs))
+    console = make_console()
+    for spec in specs:
+        plan = make_plan(resolve_run(spec), output.store)
+        console.print(_resolved_table(plan))
+        console.print(_plan_table(plan, output))
+    return 0
+
+
+def report_command(folders: Sequence[Path], output: Path | None) -> int:
+    """Draw the reports of stored runs. Returns the exit code."""
+    for folder in folders:
+        if not (folder / "records").is_dir():
+            raise RunError(f"{folder} is no output folder of a run: it has no records")
+    runs = [Output(folder) for folder in folders]
+    _report([run.store for run in runs], output or runs[0].reports)
+    return 0
+
+
+def _report(stores: Sequence[RecordStore], folder: Path) -> None:
+    from reports.terminal import leaderboard_renderables
+    from reports.write import write_reports
+
+    console = make_console()
+    records = [record for store in stores for record in store.records()]
+    try:
+        written = write_reports(records, folder)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
+    for leaderboard in written.leaderboards:
+        for renderable in leaderboard_renderables(leaderboard):
+            console.print(renderable)
+    for path in written.paths:
+        console.print(str(path), soft_wrap=True)
+
+
+def _exit_code(plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> int:
+    refused = [name for outcome in outcomes for name in outcome.refused]
+    if not refused:
+        return 0
+    tasks = sum(len({job.ref.task for job in plan.jobs}) for plan in plans)
+    first = next(reason for outcome in outcomes for reason in outcome.refused.values())
+    show_error(
+        f"{len(refused)} of {tasks} tasks gave no score, the first is {refused[0]}: {first}; "
+        "all other records are stored"
+    )
+    return 1 if any(outcome.crashed for outcome in outcomes) else 2
+
+
+def _resolved_table(plan: Plan) -> Table:
+    """The resolved run spec, a line a key."""
+    table = Table.grid(padding=(0, 2))
+    for key, value in plan.run.as_dict.items():
+        if key == "tasks":
+            shown = f"{len(value)} of {len(plan.run.suite_tasks)}"
+        elif isinstance(value, list):
+            shown = " ".join(map(str, value))
+        else:
+            shown = "–" if value is None else str(value)
+        table.add_row(f"[dim]{key}[/dim]", shown)
+    return table
+
+
+def _plan_table(plan: Plan, output: Output) -> Table:
+    expected = estimate(plan, output.store)
+    table = Table(
+        "task",
+        "type",
+        "stored",
+        "missing",
+        "texts",
+        "tokens",
+        "expected",
+        title=f"{plan.run.source.name} on {plan.run.suite.title} → {output.folder}",
+        caption=f"Tokens are estimated; times {expected.basis}.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in expected.tasks:
+        table.add_row(
+            row.task,
+            row.type,
+            str(row.stored),
+            str(row.missing),
+            _number(row.texts),
+            _number(row.tokens),
+            _duration(row.seconds),
+        )
+    table.add_section()
+    table.add_row(
+        f"{len(expected.tasks)} tasks",
+        "",
+        str(sum(row.stored for row in expected.tasks)),
+        str(sum(row.missing for row in expected.tasks)),
+        _number(expected.texts),
+        _number(expected.tokens),
+        _duration(expected.seconds),
+    )
+    return table
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

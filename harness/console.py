@@ -1,0 +1,174 @@
+"""All that a user sees: progress while a run goes on, tables, errors.
+
+Progress goes to standard error, results to standard output. Bars are drawn on
+a terminal only; elsewhere each finished task is one plain line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from harness.plan import Job, Plan
+    from results.record import Record
+
+__all__ = ["ProgressDisplay", "make_console", "quiet_libraries", "show_error"]
+
+_MIN_WIDTH = 100
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that is never narrower than our tables, unless it is a terminal."""
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _MIN_WIDTH)
+    return console
+
+
+def show_error(message: str) -> None:
+    """One line on standard error."""
+    sys.stderr.write(f"error: {message}\n")
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' own bars and remarks off the screen.
+
+    Called by commands before mteb and transformers are imported, never on
+    import of this package.
+    """
+    import logging
+    import warnings
+
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    warnings.simplefilter("ignore")
+    for name in ("mteb", "transformers", "sentence_transformers", "huggingface_hub", "bm25s"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class _Speed(ProgressColumn):
+    """Texts a second of the current encode."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.fields.get("texts_per_second")
+        return Text(f"{speed:,.0f} texts/s" if speed else "", style="cyan")
+
+
+class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
+    """Shows how far a run is; a `RunObserver`."""
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        """Prepare the display; it starts with the `with` block.
+
+        Args:
+            console: Where to draw, best on standard error.
+            quiet: Show refused tasks only.
+        """
+        self._console = console
+        self._quiet = quiet
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Speed(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._jobs = self._bars.add_task("records", total=0, visible=False)
+        self._texts = self._bars.add_task("texts", total=0, visible=False)
+        self._started = 0.0
+        self._encode_started = 0.0
+        self._waiting: set[str] = set()
+        self._widest: str | None = None
+        self._plan: Plan | None = None
+
+    def __enter__(self) -> ProgressDisplay:
+        """Start drawing."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop drawing and leave the screen clean."""
+        self._bars.stop()
+
+    def model_loading(self, plan: Plan) -> None:
+        """Say what is going to be measured."""
+        self._plan = plan
+        missing = len(plan.missing)
+        self._bars.reset(self._jobs, total=missing, visible=True)
+        stored = len(plan.jobs) - missing
+        self._line(
+            f"{plan.run.source.name} on {plan.run.suite.title}: "
+            f"{missing} records to measure, {stored} stored already"
+        )
+
+    def task_started(self, jobs: tuple[Job, ...]) -> None:
+        """Say which task is next."""
+        self._started = time.perf_counter()
+        name = jobs[0].ref.task
+        self._waiting = {str(job.view) for job in jobs}
+        self._widest = None
+        self._bars.update(self._jobs, description=f"{self._model()} · {name}")
+
+    def encoded(self, done: int, of: int) -> None:
+        """Move the bar of the current encode."""
+        current = self._bars.tasks[1]
+        if current.finished or current.total != of:
+            self._encode_started = time.perf_counter()
+            self._bars.reset(self._texts, total=of, visible=True, description="  encoding")
+        self._bars.advance(self._texts, done)
+        seconds = time.perf_counter() - self._encode_started
+        rate = current.completed / seconds if seconds > 0.5 else None
+        self._bars.update(self._texts, texts_per_second=rate)
+
+    def job_done(self, job: Job, record: Record) -> None:
+        """Count a record; say a task's score with the first, its end with the last."""
+        self._bars.advance(self._jobs)
+        facts = record.provenance
+        if self._widest is None:
+            self._widest = f"{facts.score * 100:6.2f} {facts.task.main_score} ({facts.view})"
+        self._waiting.discard(str(job.view))
+        if not self._waiting:
+            self._line(f"  {job.ref.task:<40} {self._widest:<40} {self._seconds():6.1f} s")
+
+    def task_refused(self, task: str, reason: str) -> None:
+        """Say at once why a task gives no score."""
+        self._console.print(Text(f"  {task}: no score: {reason}", style="red"), soft_wrap=True)
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _model(self) -> str:
+        return self._plan.run.source.name.rsplit("/", 1)[-1] if self._plan else ""
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(Text(text), soft_wrap=True)

@@ -1,0 +1,66 @@
+"""The flags that make a run spec, shared by the commands that take one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from harness.spec import RunSpec, load_specs
+
+__all__ = ["SpecFlags"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SpecFlags:
+    """Flags for every key of the run spec; each wins over the file's value."""
+
+    model: Annotated[list[str] | None, Parameter(name=["--model", "-m"], negative="")] = None
+    """minilm, lexical, a folder, or ORGANISATION/MODEL on the hub. Repeat it to compare."""
+
+    revision: str | None = None
+    """Branch, tag or commit of a hub model."""
+
+    suite: Annotated[str | None, Parameter(name=["--suite", "-s"])] = None
+    """A suite (see `jina-eval suites list`) or an mteb benchmark, such as "MTEB(eng, v2)"."""
+
+    tasks: str | None = None
+    """Only these tasks of the suite, separated by commas."""
+
+    view: Annotated[list[str] | None, Parameter(name=["--view", "-v"], negative="")] = None
+    """What is read of each vector: dim=N or dim=full. Repeat it for several."""
+
+    routing: str | None = None
+    """Routing profile: mteb (the model's published prompts) or none."""
+
+    precision: str | None = None
+    """Number format of the model's arithmetic: float32, bfloat16 or float16."""
+
+    max_length: int | None = None
+    """Cut texts after this many tokens; the model's own limit if left out."""
+
+    seed: int | None = None
+    """Seed of every random choice in the evaluation (mteb's is 42)."""
+
+    device: str | None = None
+    """auto, cpu, cuda or cuda:N."""
+
+    batch_size: int | None = None
+    """Texts a batch."""
+
+    def specs(self, file: Path | None) -> tuple[RunSpec, ...]:
+        """The run specs of a file and these flags, one a model.
+
+        Raises:
+            SpecError: If the file or a flag is not as it must be.
+        """
+        values: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in RunSpec.model_fields
+            if name not in ("views", "tasks")
+        }
+        values["views"] = None if self.view is None else tuple(self.view)
+        if self.tasks is not None:
+            values["tasks"] = tuple(name.strip() for name in self.tasks.split(",") if name.strip())
+        return load_specs(file, values)

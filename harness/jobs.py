@@ -1,0 +1,229 @@
+"""Do the jobs of one task: load the data once, then evaluate a fresh copy in each view."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.environment import describe_environment
+from harness.errors import EvaluationError, StorageError
+from harness.evaluation import Evaluation, evaluate_task, task_result_data
+from harness.plan import Job, ResolvedRun
+from model.cache import VectorCache
+from model.mteb_encoder import EncodeProgress, MtebEncoder, Usage, model_meta
+from results.provenance import (
+    Cost,
+    ModelFacts,
+    Provenance,
+    RouteFacts,
+    TaskFacts,
+    TextCount,
+)
+from results.record import Record
+from results.store import RecordStore
+from tasks.fresh import fresh_task
+from tasks.texts import content_hash, expected_examples, task_texts
+
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTask
+    from mteb.models.model_meta import ModelMeta
+
+    from model.backend import Backend
+
+__all__ = ["JobDone", "TaskRunner"]
+
+CACHE_BYTES = 2 * 1024**3
+"""Vectors of one task that are kept in memory from view to view."""
+
+JobDone = Callable[[Job, Record], None]
+"""Called with each record once it is stored."""
+
+
+@dataclass(frozen=True)
+class LoadedTask:
+    """A task with its data, from which fresh copies are made.
+
+    Attributes:
+        task: Loaded, never evaluated.
+        content_hash: SHA-256 over its texts and labels.
+        expected: Examples to be scored by (split, subset).
+    """
+
+    task: AbsTask
+    content_hash: str
+    expected: dict[tuple[str, str], int]
+
+    def copy(self, seed: int) -> AbsTask:
+        """A copy that nobody has evaluated, with mteb's global random state set anew.
+
+        mteb seeds Python's, numpy's and torch's global generators whenever a
+        task is made, and some evaluators draw from those: each copy must find
+        them as a task that was just made would.
+        """
+        fresh_task(self.task, seed)
+        return copy.deepcopy(self.task)
+
+
+class TaskRunner:
+    """Runs jobs of one run spec with one loaded model."""
+
+    def __init__(self, run: ResolvedRun, backend: Backend, store: RecordStore) -> None:
+        """Bind the model to the run.
+
+        Args:
+            run: The resolved run spec.
+            backend: Its model, loaded.
+            store: Where records go.
+        """
+        self._run = run
+        self._backend = backend
+        self._store = store
+        self._environment = describe_environment(backend)
+
+    def run_task(
+        self, jobs: tuple[Job, ...], done: JobDone, progress: EncodeProgress | None = None
+    ) -> None:
+        """Do the jobs of one task and store each record as soon as it is there.
+
+        Args:
+            jobs: Jobs of the same task.
+            done: Told of each stored record.
+            progress: Told how far each encode call is.
+
+        Raises:
+            ValueError: If data, vectors or scores are not what they must be.
+            StorageError: If a record cannot be written.
+        """
+        loaded = self._load(jobs[0].task)
+        if self._run.source.kind == "lexical":
+            self._backend.prepare([item.text for item in task_texts(loaded.task)])
+        cache = VectorCache(CACHE_BYTES if len(jobs) > 1 else 0)
+        for job in jobs:
+            record = self._do(job, loaded, cache, progress)
+            self._write(job, record)
+            done(job, record)
+
+    def _write(self, job: Job, record: Record) -> None:
+        try:
+            self._store.write(record, self._meta(job).to_dict())
+        except OSError as error:
+            raise StorageError(
+                f"{self._store.folder(job.ref)}: {job.ref} could not be stored: "
+                f"{error.strerror or error}; what was stored before is kept"
+            ) from error
+
+    def _load(self, template: AbsTask) -> LoadedTask:
+        task = fresh_task(template, self._run.spec.seed)
+        task.load_data()
+        expected = {
+            (split, subset): count
+            for split, subsets in expected_examples(task).items()
+            for subset, count in subsets.items()
+        }
+        return LoadedTask(task=task, content_hash=content_hash(task), expected=expected)
+
+    def _do(
+        self, job: Job, loaded: LoadedTask, cache: VectorCache, progress: EncodeProgress | None
+    ) -> Record:
+        started = time.perf_counter()
+        encoder = self._encoder(job, cache, progress)
+        evaluation = evaluate_task(
+            loaded.copy(self._run.spec.seed),
+            encoder,
+            loaded.expected,
+            batch_size=self._run.spec.batch_size,
+        )
+        self._check_routes(job, encoder.usage)
+        return Record(
+            ref=job.ref,
+            task_result=task_result_data(evaluation.task_result),
+            provenance=self._provenance(
+                job, loaded, evaluation, encoder.usage, time.perf_counter() - started
+            ),
+        )
+
+    def _encoder(
+        self, job: Job, cache: VectorCache, progress: EncodeProgress | None
+    ) -> MtebEncoder:
+        kind = MtebEncoder
+        if self._run.source.kind == "lexical":
+            from model.lexical_search import LexicalMtebEncoder
+
+            kind = LexicalMtebEncoder
+        return kind(
+            self._backend,
+            self._run.routing,
+            self._meta(job),
+            view=job.view,
+            cache=cache,
+            progress=progress,
+        )
+
+    def _meta(self, job: Job) -> ModelMeta:
+        return model_meta(self._run.source, self._run.experiment(job.view))
+
+    @staticmethod
+    def _check_routes(job: Job, usage: Usage) -> None:
+        """What was used must be what was planned: it is part of the record's identity."""
+        for side, route in usage.routes.items():
+            used = RouteFacts(adapter=route.adapter, prompt=route.prompt)
+            if job.identity.routes.get(side) != used:
+                raise EvaluationError(
+                    f"task {job.ref.task}: mteb asked for side {side!r} with route {used}, "
+                    f"planned were {dict(job.identity.routes)}"
+                )
+
+    def _provenance(
+        self, job: Job, loaded: LoadedTask, evaluation: Evaluation, usage: Usage, seconds: float
+    ) -> Provenance:
+        run, identity, metadata = self._run, job.identity, job.task.metadata
+        width = run.source.width if run.source.width is not None else self._backend.width
+        return Provenance(
+            identity=identity,
+            key=identity.key(),
+            suite=run.suite.name,
+            suite_tasks=run.suite_tasks,
+            run_spec_given=run.spec.given(),
+            run_spec=run.as_dict,
+            task=TaskFacts(
+                name=metadata.name,
+                type=metadata.type,
+                main_score=metadata.main_score,
+                languages=tuple(metadata.languages),
+                dataset=identity.dataset,
+                dataset_revision=identity.dataset_revision,
+                splits=identity.splits,
+                content_hash=loaded.content_hash,
+            ),
+            model=ModelFacts(
+                name=run.source.name,
+                revision=run.source.revision,
+                fingerprint=run.source.fingerprint,
+                backend=run.source.kind,
+                parameters=run.source.parameters,
+                embedding_dim=width,
+                max_length=self._backend.max_length,
+            ),
+            view=str(job.view),
+            dim=job.view.dim if job.view.dim is not None else width,
+            score=evaluation.score,
+            coverage=evaluation.coverage,
+            text_count=TextCount(
+                texts=usage.texts,
+                distinct_texts=usage.distinct_texts,
+                tokens=usage.tokens,
+                truncated_texts=usage.truncated_texts,
+                truncated_tokens=usage.truncated_tokens,
+            ),
+            environment=self._environment,
+            cost=Cost(
+                encoded_texts=usage.encoded_texts,
+                encode_seconds=round(usage.encode_seconds, 3),
+                total_seconds=round(seconds, 3),
+                finished=datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+            ),
+        )

@@ -1,0 +1,225 @@
+"""What a run spec means here and now: the model found, views made concrete, jobs listed.
+
+A job is one task in one view. Planning loads neither the model nor the data.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SpecError
+from harness.spec import RunSpec
+from model.backends import PRECISIONS
+from model.routing import Routing, make_routing
+from model.source import ModelSource, resolve_model
+from model.views import View, resolve_views
+from results.provenance import Identity, RouteFacts
+from results.record import RecordRef
+from results.store import RecordStore
+from tasks.fresh import DEFAULT_SEED
+from tasks.suites import Suite, get_suite, select_tasks
+
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTask
+    from mteb.types import PromptType
+
+__all__ = ["Job", "Plan", "ResolvedRun", "make_plan", "resolve_run"]
+
+
+@dataclass(frozen=True)
+class ResolvedRun:
+    """A run spec with every choice made.
+
+    Attributes:
+        spec: The run spec as given.
+        source: The model that was found.
+        routing: Decides adapter and prompt.
+        views: Concrete views, widest first.
+        suite: The suite.
+        suite_tasks: Names of all the suite's tasks.
+        tasks: The tasks to run; never evaluated themselves.
+    """
+
+    spec: RunSpec
+    source: ModelSource
+    routing: Routing
+    views: tuple[View, ...]
+    suite: Suite
+    suite_tasks: tuple[str, ...]
+    tasks: tuple[AbsTask, ...]
+
+    @property
+    def max_length(self) -> int | None:
+        """Longest input in tokens; None for no limit, or the model's own unstated one."""
+        return self.spec.max_length or self.source.max_length
+
+    @cached_property
+    def as_dict(self) -> dict[str, Any]:
+        """The resolved run spec as JSON data: what is printed and stored."""
+        return {
+            "model": self.source.name,
+            "revision": self.source.revision,
+            "suite": self.suite.name,
+            "tasks": [task.metadata.name for task in self.tasks],
+            "views": [str(view) for view in self.views],
+            "routing": self.routing.name,
+            "precision": self.spec.precision,
+            "max_length": self.max_length,
+            "seed": self.spec.seed,
+        }
+
+    def experiment(self, view: View) -> dict[str, Any]:
+        """The settings that are not the model's defaults, for mteb's experiment folders."""
+        settings: dict[str, Any] = {}
+        if view != self.full_view:
+            settings["embed_dim"] = view.dim
+        if self.routing.name != self.source.default_routing:
+            settings["routing"] = self.routing.name
+        if self.spec.precision != PRECISIONS[0]:
+            settings["precision"] = self.spec.precision
+        if self.max_length != self.source.max_length:
+            settings["max_length"] = self.max_length
+        if self.spec.seed != DEFAULT_SEED:
+            settings["seed"] = self.spec.seed
+        return settings
+
+    @property
+    def full_view(self) -> View:
+        """The view that reads the whole vector."""
+        return View(self.source.width)
+
+    def identity(self, task: AbsTask, view: View) -> Identity:
+        """Everything that decides the score of one job."""
+        dataset = task.metadata.dataset
+        return Identity(
+            model=self.source.name,
+            revision=self.source.revision,
+            fingerprint=self.source.fingerprint,
+            backend=self.source.kind,
+            task=task.metadata.name,
+            dataset=str(dataset["path"]),
+            dataset_revision=str(dataset["revision"]),
+            splits={split: tuple(task.hf_subsets) for split in task.eval_splits},
+            view=str(view),
+            routes=self.routes(task),
+            precision=self.spec.precision,
+            max_length=self.max_length,
+            seed=self.spec.seed,
+            mteb_version=importlib.metadata.version("mteb"),
+        )
+
+    def routes(self, task: AbsTask) -> Mapping[str, RouteFacts]:
+        """Adapter and prompt of each side of a task."""
+        facts = {}
+        for side in prompt_types(task):
+            route = self.routing.route(task.metadata, side)
+            name = "" if side is None else str(side.value)
+            facts[name] = RouteFacts(adapter=route.adapter, prompt=route.prompt)
+        return facts
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task in one view.
+
+    Attributes:
+        task: The task to evaluate a fresh copy of.
+        view: What is read of each vector.
+        ref: Where its record belongs.
+        identity: Everything that decides its score.
+        stored: Whether its record is there already.
+    """
+
+    task: AbsTask
+    view: View
+    ref: RecordRef
+    identity: Identity
+    stored: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of one run, task by task, widest view first."""
+
+    run: ResolvedRun
+    jobs: tuple[Job, ...]
+
+    @property
+    def missing(self) -> tuple[Job, ...]:
+        """The jobs that are still to be done."""
+        return tuple(job for job in self.jobs if not job.stored)
+
+    def missing_by_task(self) -> dict[str, tuple[Job, ...]]:
+        """The jobs still to be done, by task name."""
+        names = dict.fromkeys(job.ref.task for job in self.missing)
+        return {name: tuple(job for job in self.missing if job.ref.task == name) for name in names}
+
+
+def resolve_run(spec: RunSpec) -> ResolvedRun:
+    """Make every choice that the run spec leaves open.
+
+    Raises:
+        ValueError: If suite, task, model, routing or view does not exist or
+            does not go together; the message names it and what is allowed.
+    """
+    suite = get_suite(spec.suite)
+    views = tuple(View.parse(text) for text in spec.views)
+    source = resolve_model(spec.model, spec.revision)
+    if source.kind == "lexical" and (spec.max_length is not None or spec.precision != "float32"):
+        raise SpecError("run spec: model 'lexical' has no maximum length and runs in float32")
+    all_tasks = suite.tasks(spec.seed)
+    return ResolvedRun(
+        spec=spec,
+        source=source,
+        routing=make_routing(spec.routing or source.default_routing, source.prompts),
+        views=resolve_views(views, source.width),
+        suite=suite,
+        suite_tasks=tuple(task.metadata.name for task in all_tasks),
+        tasks=select_tasks(suite, spec.tasks, spec.seed) if spec.tasks else all_tasks,
+    )
+
+
+def make_plan(run: ResolvedRun, store: RecordStore, *, overwrite: bool = False) -> Plan:
+    """List the jobs of a run and find which are stored already.
+
+    Args:
+        run: The resolved run spec.
+        store: Where its records go.
+        overwrite: Treat stored records as missing.
+
+    Raises:
+        RecordError: If a stored record is corrupt, or was measured otherwise.
+    """
+    from model.mteb_encoder import model_meta
+
+    jobs = []
+    experiments = {
+        view: model_meta(run.source, run.experiment(view)).experiment_name for view in run.views
+    }
+    for task in run.tasks:
+        for view in run.views:
+            ref = RecordRef(
+                model=run.source.name,
+                revision=run.source.revision,
+                experiment=experiments[view],
+                task=task.metadata.name,
+            )
+            identity = run.identity(task, view)
+            stored = not overwrite and store.find(ref, identity) is not None
+            jobs.append(Job(task=task, view=view, ref=ref, identity=identity, stored=stored))
+    return Plan(run=run, jobs=tuple(jobs))
+
+
+def prompt_types(task: AbsTask) -> tuple[PromptType | None, ...]:
+    """The prompt types under which mteb hands a task's texts to an encoder."""
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+    from mteb.types import PromptType
+
+    if isinstance(task, AbsTaskRetrieval):
+        return (PromptType.query, PromptType.document)
+    sides = (getattr(task, "input1_prompt_type", None), getattr(task, "input2_prompt_type", None))
+    return tuple(dict.fromkeys(sides))

@@ -1,0 +1,93 @@
+"""What a task predicted, taken from mteb before it is averaged away.
+
+mteb hands each evaluator's predictions to one method of the task, which would
+write them to a file. `PredictionRecorder` takes that method's place, so that
+coverage can be counted for every task type in one way.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTask
+
+__all__ = ["PredictionRecorder", "count_predictions"]
+
+UNUSED_FOLDER = Path("predictions-are-not-written")
+"""mteb records predictions only if it is given a folder; nothing is written to this one."""
+
+
+class PredictionRecorder:
+    """Keeps the predictions of one evaluation of one task.
+
+    Attributes:
+        predictions: mteb's predictions by (split, subset).
+    """
+
+    def __init__(self, task: "AbsTask") -> None:
+        """Take the place of the task's own writer.
+
+        Args:
+            task: A task object that is evaluated once and thrown away.
+        """
+        self.predictions: dict[tuple[str, str], Any] = {}
+        self._type = task.metadata.type
+        task._save_task_predictions = self._keep  # type: ignore[method-assign]
+
+    def _keep(
+        self,
+        predictions: Any,
+        model: object,
+        prediction_folder: Path,
+        hf_split: str,
+        hf_subset: str,
+    ) -> None:
+        self.predictions[hf_split, hf_subset] = predictions
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Number of scored examples by (split, subset)."""
+        return {
+            place: count_predictions(self._type, predictions)
+            for place, predictions in self.predictions.items()
+        }
+
+
+def count_predictions(task_type: str, predictions: Any) -> int:
+    """Number of examples that mteb's predictions cover.
+
+    Args:
+        task_type: mteb's task type; predictions are shaped by it.
+        predictions: Retrieval {query: {document: score}}, where a query
+            without any document counts as unanswered; pair tasks {measure:
+            [score]}; classification [experiment][label]; bitext mining
+            {direction: [match]}; clustering {level: [experiment][cluster]}
+            or [experiment][cluster].
+
+    Raises:
+        EvaluationError: If they have no shape that is known for the type.
+    """
+    if task_type in _RETRIEVAL and isinstance(predictions, Mapping):
+        return sum(bool(found) for found in predictions.values())
+    if task_type == "BitextMining" and isinstance(predictions, Mapping):
+        return sum(len(matches) for matches in predictions.values())
+    if task_type in ("STS", "PairClassification", "Summarization"):
+        return min(len(scores) for scores in predictions.values())
+    if task_type == "Clustering":
+        levels = predictions.values() if isinstance(predictions, Mapping) else [predictions]
+        return min(sum(map(len, experiments)) for experiments in levels)
+    if task_type in ("Classification", "MultilabelClassification", "Regression"):
+        return min(len(experiment) for experiment in predictions)
+    if task_type == "ZeroShotClassification":
+        return len(predictions)
+    raise EvaluationError(f"predictions of a {task_type} task have an unknown shape")
+
+
+_RETRIEVAL = (
+    "Retrieval",
+    "Reranking",
+    "InstructionRetrieval",
+    "InstructionReranking",
+)

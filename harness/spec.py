@@ -1,0 +1,112 @@
+"""The run spec: everything that decides a run's scores, as a user writes it.
+
+It is read from a TOML file, from flags, or from both (flags win), and is
+checked here as far as that needs neither model nor data.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+
+from harness.errors import SpecError
+
+__all__ = ["DEFAULT_MODELS", "Precision", "RunSpec", "load_specs"]
+
+DEFAULT_MODELS = ("minilm", "lexical")
+"""What is evaluated when nobody names a model: a small embedding model and a lexical baseline."""
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class RunSpec(BaseModel):
+    """One model on one suite.
+
+    Attributes:
+        model: Built-in name, folder, or "organisation/model" on the hub.
+        revision: Branch, tag or commit of a hub model; None for its main branch.
+        suite: Name of a suite, or of any mteb benchmark.
+        tasks: Names of the suite's tasks to run; empty for all.
+        views: What is read of each vector, such as "dim=128"; empty for the
+            full vector and the Matryoshka sizes below it.
+        routing: Name of the routing profile; None for the model's own.
+        precision: Number format of the model's arithmetic.
+        max_length: Longest input in tokens; None for the model's own limit.
+        seed: Seed of every random choice in the evaluation (mteb's is 42).
+        device: "auto", "cpu", "cuda" or "cuda:N". Does not decide scores.
+        batch_size: Texts a batch. Does not decide scores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: StrictStr = DEFAULT_MODELS[0]
+    revision: StrictStr | None = None
+    suite: StrictStr = "starter"
+    tasks: tuple[StrictStr, ...] = ()
+    views: tuple[StrictStr, ...] = ()
+    routing: StrictStr | None = None
+    precision: Precision = "float32"
+    max_length: Annotated[StrictInt, Field(ge=1)] | None = None
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 42
+    device: StrictStr = "auto"
+    batch_size: Annotated[StrictInt, Field(ge=1)] = 32
+
+    def given(self) -> dict[str, Any]:
+        """Only what was set, as JSON data."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def load_specs(file: Path | None, flags: Mapping[str, Any]) -> tuple[RunSpec, ...]:
+    """Make one run spec for each model that is asked for.
+
+    Args:
+        file: A TOML file with the keys of `RunSpec`; `model` may be a list.
+        flags: Values that win over the file's; None means not given.
+
+    Raises:
+        SpecError: If the file cannot be read, a key is unknown or a value is wrong.
+    """
+    values = _read(file) if file is not None else {}
+    values |= {name: value for name, value in flags.items() if value is not None}
+    models = values.pop("model", DEFAULT_MODELS)
+    if isinstance(models, str):
+        models = (models,)
+    if not isinstance(models, list | tuple) or not models:
+        raise SpecError(f"run spec: model is {models!r}; expected a name, or a list of names")
+    if len(set(map(str, models))) < len(models):
+        raise SpecError(f"run spec: model names one twice: {', '.join(map(str, models))}")
+    return tuple(_make({"model": model, **values}) for model in models)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"run spec {file}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"run spec {file} is not TOML: {error}") from error
+
+
+def _make(values: Mapping[str, Any]) -> RunSpec:
+    try:
+        return RunSpec.model_validate(values)
+    except ValidationError as error:
+        raise SpecError(_explain(error, values)) from error
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
+    """The first problem in one line, with the allowed values."""
+    problem = error.errors(include_url=False)[0]
+    key = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        allowed = tuple(RunSpec.model_fields)
+        near = difflib.get_close_matches(key, allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"run spec: unknown key {key!r}{hint} allowed: {', '.join(allowed)}"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    if key == "precision":
+        message = f"allowed: {', '.join(get_args(Precision))}"
+    return f"run spec: {key} is {values[key]!r}: {message}"

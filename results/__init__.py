@@ -1,0 +1,1 @@
+"""Records: what a run measured, how it is stored, read back and compared."""

@@ -1,0 +1,15 @@
+"""Errors about stored results that a user can act on."""
+
+__all__ = ["CorruptRecordError", "RecordError", "StaleRecordError"]
+
+
+class RecordError(ValueError):
+    """A stored record cannot be used; the message says which, why and what to do."""
+
+
+class CorruptRecordError(RecordError):
+    """A record's files do not match its manifest."""
+
+
+class StaleRecordError(RecordError):
+    """A record stands where another one belongs: it was measured under other settings."""

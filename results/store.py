@@ -1,0 +1,177 @@
+"""Records on disk, in the folder layout of mteb's result cache.
+
+    <root>/results/<org__model>/<revision>/[experiments/<experiment>/]
+        model_meta.json            mteb's model metadata
+        <Task>.json                mteb's TaskResult
+        <Task>/provenance.json     where the score comes from
+        <Task>/manifest.json       SHA-256 of both, written last
+
+`mteb.ResultCache(<root>)` reads the folder as its own. A record without a
+manifest was being written when the run ended; it does not count as stored.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from results.atomic import write_atomic
+from results.errors import CorruptRecordError, StaleRecordError
+from results.provenance import Identity, Provenance
+from results.record import Record, RecordRef
+
+__all__ = ["RecordStore"]
+
+_EXPERIMENTS = "experiments"
+
+
+class RecordStore:
+    """Reads and writes records under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the store; nothing is touched until a record is written.
+
+        Args:
+            root: The `records` folder of a run.
+        """
+        self.root = root
+
+    def folder(self, ref: RecordRef) -> Path:
+        """The folder that holds the record's task result."""
+        folder = self.root / "results" / ref.model.replace("/", "__") / ref.revision
+        return folder / _EXPERIMENTS / ref.experiment if ref.experiment else folder
+
+    def find(self, ref: RecordRef, identity: Identity) -> Record | None:
+        """The stored record, or None if there is none yet.
+
+        Args:
+            ref: Where to look.
+            identity: What the record must have been measured under.
+
+        Raises:
+            CorruptRecordError: If its files do not match its manifest.
+            StaleRecordError: If it was measured under another identity.
+        """
+        if not self._manifest(ref).exists():
+            return None
+        record = self.read(ref)
+        if record.provenance.key != identity.key():
+            raise StaleRecordError(self._stale_message(record, identity))
+        return record
+
+    def read(self, ref: RecordRef) -> Record:
+        """Read one record and check it against its manifest.
+
+        Raises:
+            CorruptRecordError: If a file is missing, unreadable or changed.
+        """
+        folder = self.folder(ref)
+        manifest = self._manifest(ref)
+        try:
+            expected = json.loads(manifest.read_bytes())
+            contents = {name: (folder / name).read_bytes() for name in self._files(ref)}
+        except (OSError, ValueError) as error:
+            raise _corrupt(manifest, str(error)) from error
+        for name, content in contents.items():
+            if not isinstance(expected, dict) or expected.get(name) != _digest(content):
+                raise _corrupt(folder / name, "its content differs from the manifest")
+        task_result, provenance = (contents[name] for name in self._files(ref))
+        try:
+            return Record(
+                ref=ref,
+                task_result=json.loads(task_result),
+                provenance=Provenance.model_validate_json(provenance),
+            )
+        except (ValueError, ValidationError) as error:
+            raise _corrupt(manifest, f"not readable by this version ({error})") from error
+
+    def write(self, record: Record, model_meta: Mapping[str, Any]) -> Path:
+        """Write one record; a crash at any moment leaves no half of it behind.
+
+        Args:
+            record: What to store; it replaces a stored one.
+            model_meta: mteb's metadata of the model as JSON data.
+
+        Returns:
+            The path of the task result.
+
+        Raises:
+            OSError: If the folder cannot be written.
+        """
+        folder = self.folder(record.ref)
+        manifest = self._manifest(record.ref)
+        manifest.unlink(missing_ok=True)
+        write_atomic(folder / "model_meta.json", _json(model_meta))
+        contents = dict(
+            zip(
+                self._files(record.ref),
+                (
+                    _json(record.task_result),
+                    _json(record.provenance.model_dump(mode="json")),
+                ),
+                strict=True,
+            )
+        )
+        for name, content in contents.items():
+            write_atomic(folder / name, content)
+        digests = {name: _digest(content) for name, content in contents.items()}
+        write_atomic(manifest, _json(digests))
+        return folder / f"{record.ref.task}.json"
+
+    def remove(self, ref: RecordRef) -> None:
+        """Forget a record: without its manifest it no longer counts as stored."""
+        self._manifest(ref).unlink(missing_ok=True)
+
+    def records(self) -> Iterator[Record]:
+        """All complete records, in a stable order.
+
+        Raises:
+            CorruptRecordError: If one of them does not match its manifest.
+        """
+        for ref in self.references():
+            yield self.read(ref)
+
+    def references(self) -> list[RecordRef]:
+        """Where complete records are, in a stable order."""
+        return sorted(self._refs(), key=lambda ref: (ref.model, ref.revision, ref.task, str(ref)))
+
+    def _refs(self) -> Iterator[RecordRef]:
+        base = self.root / "results"
+        for pattern in ("*/*/*/manifest.json", f"*/*/{_EXPERIMENTS}/*/*/manifest.json"):
+            for manifest in base.glob(pattern):
+                model, revision, *rest, task, _ = manifest.relative_to(base).parts
+                experiment = rest[1] if rest else None
+                yield RecordRef(model.replace("__", "/", 1), revision, experiment, task)
+
+    def _manifest(self, ref: RecordRef) -> Path:
+        return self.folder(ref) / ref.task / "manifest.json"
+
+    @staticmethod
+    def _files(ref: RecordRef) -> tuple[str, str]:
+        return f"{ref.task}.json", f"{ref.task}/provenance.json"
+
+    def _stale_message(self, record: Record, identity: Identity) -> str:
+        found = record.provenance.identity.differences(identity)
+        said = "; ".join(f"{name} {was!r}, now {now!r}" for name, (was, now) in found.items())
+        return (
+            f"{self.folder(record.ref)} already holds {record.ref}, measured otherwise ({said}); "
+            "give another --output, or --overwrite to measure it anew"
+        )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _corrupt(path: Path, reason: str) -> CorruptRecordError:
+    reason = " ".join(reason.split())
+    return CorruptRecordError(
+        f"corrupt record {path}: {reason}; delete its folder {path.parent} to measure it anew"
+    )

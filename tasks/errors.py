@@ -1,0 +1,35 @@
+"""Errors of the tasks room: each is a ValueError whose message is one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+MAX_LISTED = 40
+
+
+class UnknownNameError(ValueError):
+    """A name that is not among the allowed ones.
+
+    Attributes:
+        value: the offending name.
+        close: allowed names that resemble it, best first.
+    """
+
+    def __init__(self, kind: str, value: str, allowed: Iterable[str]) -> None:
+        """Word the message for `value`, which should have been one of `allowed` (a `kind`)."""
+        names = list(allowed)
+        self.value = value
+        self.close = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(map(repr, self.close))}?" if self.close else ";"
+        listed = ", ".join(names[:MAX_LISTED])
+        more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+        super().__init__(f"unknown {kind} {value!r}{hint} allowed: {listed}{more}")
+
+
+class DataFileError(ValueError):
+    """A data file that is missing, or is not the one whose checksum was recorded."""
+
+
+class UnsupportedTaskError(ValueError):
+    """A task whose type this package cannot read."""

@@ -1,0 +1,37 @@
+"""The languages of the starter data: code of the source to code and script of mteb."""
+
+from __future__ import annotations
+
+LANGUAGES = {
+    "ar": "arb-Arab",
+    "bn": "ben-Beng",
+    "cs": "ces-Latn",
+    "de": "deu-Latn",
+    "el": "ell-Grek",
+    "en": "eng-Latn",
+    "es": "spa-Latn",
+    "fa": "pes-Arab",
+    "fi": "fin-Latn",
+    "fr": "fra-Latn",
+    "he": "heb-Hebr",
+    "hi": "hin-Deva",
+    "hu": "hun-Latn",
+    "id": "ind-Latn",
+    "it": "ita-Latn",
+    "ja": "jpn-Jpan",
+    "ko": "kor-Hang",
+    "nl": "nld-Latn",
+    "pl": "pol-Latn",
+    "pt": "por-Latn",
+    "ro": "ron-Latn",
+    "ru": "rus-Cyrl",
+    "sv": "swe-Latn",
+    "sw": "swh-Latn",
+    "ta": "tam-Taml",
+    "th": "tha-Thai",
+    "tr": "tur-Latn",
+    "uk": "ukr-Cyrl",
+    "vi": "vie-Latn",
+    "zh": "cmn-Hans",
+    "zh-cn": "cmn-Hans",
+}

@@ -1,0 +1,154 @@
+"""Suites: named lists of tasks, each of which is one mteb benchmark.
+
+A suite is a row of the table below. Any benchmark of mteb is a suite under its own name, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tasks.errors import UnknownNameError
+from tasks.fresh import DEFAULT_SEED, fresh_task
+
+if TYPE_CHECKING:
+    from mteb import Benchmark
+    from mteb.abstasks import AbsTask
+
+STARTER = "starter"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named list of tasks.
+
+    Attributes:
+        name: what a user types.
+        title: what a report prints.
+        description: what the tasks measure, and what they cannot.
+        benchmark_name: the name of the mteb benchmark that holds the tasks.
+    """
+
+    name: str
+    title: str
+    description: str
+    benchmark_name: str
+
+    def benchmark(self) -> Benchmark:
+        """Return the mteb benchmark; its task objects are shared, so do not evaluate them."""
+        if self.name == STARTER:
+            from tasks.starter.suite import BENCHMARK
+
+            return BENCHMARK
+        import mteb
+
+        return mteb.get_benchmark(self.benchmark_name)
+
+    def tasks(self, seed: int = DEFAULT_SEED) -> tuple[AbsTask, ...]:
+        """Return fresh, unloaded task objects, in the order of the benchmark.
+
+        Args:
+            seed: seed of each object's random states.
+        """
+        return tuple(fresh_task(task, seed) for task in self.benchmark().tasks)
+
+
+_SUITES = (
+    Suite(
+        name=STARTER,
+        title="jina-eval starter",
+        description=(
+            "Small tasks of nine types in 46 languages over data in this package: it runs offline "
+            "in minutes and tells broken from working, not good from best. Summarization has no "
+            "task, since no source with honest ratings may be redistributed."
+        ),
+        benchmark_name="jina-eval(starter)",
+    ),
+    Suite(
+        name="english",
+        title="MTEB English v2",
+        description="The English benchmark of MTEB, version 2: 41 tasks of 8 types.",
+        benchmark_name="MTEB(eng, v2)",
+    ),
+    Suite(
+        name="english-v1",
+        title="MTEB English v1",
+        description="The first English benchmark of MTEB: 56 tasks of 7 types.",
+        benchmark_name="MTEB(eng, v1)",
+    ),
+    Suite(
+        name="multilingual",
+        title="MTEB Multilingual v2",
+        description="The multilingual benchmark of MTEB, version 2: 131 tasks of 9 types.",
+        benchmark_name="MTEB(Multilingual, v2)",
+    ),
+    Suite(
+        name="multilingual-v1",
+        title="MTEB Multilingual v1",
+        description="The first multilingual benchmark of MTEB: 132 tasks of 9 types.",
+        benchmark_name="MTEB(Multilingual, v1)",
+    ),
+    Suite(
+        name="long-context",
+        title="LongEmbed",
+        description="Retrieval in documents of 256 to 32,768 tokens: 6 English tasks.",
+        benchmark_name="LongEmbed",
+    ),
+)
+
+
+def suite_names() -> tuple[str, ...]:
+    """Return the names of our suites; `get_suite` accepts mteb's benchmark names as well."""
+    return tuple(suite.name for suite in _SUITES)
+
+
+def get_suite(name: str) -> Suite:
+    """Return the suite called `name`: one of `suite_names()` or an mteb benchmark's own name.
+
+    Raises:
+        UnknownNameError: neither a suite nor an mteb benchmark has that name.
+    """
+    for suite in _SUITES:
+        if name in (suite.name, suite.benchmark_name):
+            return suite
+    import mteb
+
+    benchmarks = {benchmark.name: benchmark for benchmark in mteb.get_benchmarks()}
+    if name not in benchmarks:
+        raise UnknownNameError("suite", name, [*suite_names(), *sorted(benchmarks)])
+    benchmark = benchmarks[name]
+    return Suite(
+        name=name,
+        title=benchmark.display_name or name,
+        description=" ".join((benchmark.description or "").split()),
+        benchmark_name=name,
+    )
+
+
+def select_tasks(
+    suite: Suite, names: Sequence[str], seed: int = DEFAULT_SEED
+) -> tuple[AbsTask, ...]:
+    """Return fresh objects of the named tasks of a suite, in the order of the suite.
+
+    Args:
+        suite: the suite to select from.
+        names: task names; a repeated name counts once.
+        seed: seed of each object's random states.
+
+    Raises:
+        UnknownNameError: a name is not a task of the suite.
+        ValueError: `names` is empty, or a single string.
+    """
+    if isinstance(names, str) or not names:
+        raise ValueError(f"task names must be a non-empty list, not {names!r}")
+    shared = {task.metadata.name: task for task in suite.benchmark().tasks}
+    _refuse_unknown(names, shared, suite.name)
+    return tuple(fresh_task(task, seed) for name, task in shared.items() if name in set(names))
+
+
+def _refuse_unknown(names: Iterable[str], allowed: Iterable[str], suite: str) -> None:
+    known = list(allowed)
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"task of suite {suite!r}", name, known)

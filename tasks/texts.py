@@ -1,0 +1,280 @@
+"""What a loaded task gives to the encoder, how much of it is scored, and a hash of all of it.
+
+These follow mteb 2.26.24; a test over all of its mock tasks notices when mteb moves on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tasks.errors import UnsupportedTaskError
+
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTask, AbsTaskRetrieval
+
+    from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
+
+
+class TaskText(NamedTuple):
+    """One text as the encoder receives it.
+
+    Attributes:
+        subset: subset of the task; for bitext in parallel columns, the language of the column.
+        split: split of the data, `train` for the texts that a classifier is fitted on.
+        role: `query` and `document`; `first` and `second` of a pair; `human` and `machine` for
+            summaries; otherwise `text`.
+        text: the text, with a document's title or a query's instruction joined as mteb does it.
+    """
+
+    subset: str
+    split: str
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One dataset of a task: the columns that are encoded, by role, and those that are scored."""
+
+    subset: str
+    split: str
+    data: Any
+    encoded: tuple[tuple[str, str], ...]
+    labels: tuple[str, ...]
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column, with lists inside rows flattened into one."""
+        flat: list[Any] = []
+        for value in self.data[name]:
+            flat.extend(value if isinstance(value, list) else [value])
+        return flat
+
+
+def task_texts(task: AbsTask) -> Iterator[TaskText]:
+    """Yield each text that evaluating a loaded task encodes, repeats included.
+
+    Where mteb draws a sample, of training or clustering texts, all it can draw from are yielded.
+
+    Raises:
+        UnsupportedTaskError: the task is of a type that encodes no text, or an aggregate.
+        ValueError: the task is not loaded.
+    """
+    _check(task)
+    if _is_retrieval(task):
+        yield from _retrieval_texts(task)
+        return
+    for table in _tables(task):
+        if _is_legacy_clustering(task):
+            table = _with_several_labels(table)
+        for role, name in table.encoded:
+            # Of parallel columns, each language is a subset.
+            subset = name if role == "parallel" else table.subset
+            for text in table.column(name):
+                yield TaskText(subset, table.split, "text" if role == "parallel" else role, text)
+
+
+def expected_examples(task: AbsTask) -> dict[str, dict[str, int]]:
+    """Count the examples that are scored, by split and subset of a loaded task.
+
+    An example is a query with at least one judged document, a pair, a text to classify or to
+    cluster, a row of bitext, or a text with its summaries. Where mteb cuts a multilabel split by
+    stratification, the count is the number it aims at.
+
+    Raises:
+        UnsupportedTaskError: the task is of a type that encodes no text, or an aggregate.
+        ValueError: the task is not loaded.
+    """
+    _check(task)
+    counts: dict[str, dict[str, int]] = {split: {} for split in task.eval_splits}
+    if _is_retrieval(task):
+        for subset, split, data in _retrieval_data(task):
+            judged = {query for query, documents in data["relevant_docs"].items() if documents}
+            counts[split][subset] = sum(query in judged for query in data["queries"]["id"])
+        return counts
+    for table in _tables(task):
+        if table.split in counts:
+            for subset in _scored_subsets(task, table):
+                counts[table.split][subset] = _scored(task, table)
+    return counts
+
+
+def content_hash(task: AbsTask) -> str:
+    """Return the sha256 (hex) of the texts, labels and judgements of a loaded task.
+
+    It depends on the order of rows, since samples do, but not on the order of subsets or of
+    judgements, nor on the process.
+
+    Raises:
+        UnsupportedTaskError: the task is of a type that encodes no text, or an aggregate.
+        ValueError: the task is not loaded.
+    """
+    _check(task)
+    digest = hashlib.sha256()
+
+    def add(*values: object) -> None:
+        digest.update(json.dumps(values, ensure_ascii=False, default=str).encode() + b"\n")
+
+    if _is_retrieval(task):
+        for subset, split, data in sorted(_retrieval_data(task), key=lambda part: part[:2]):
+            add(subset, split)
+            for role, identifier, text in _identified_texts(data):
+                add(role, identifier, text)
+            for name in ("relevant_docs", "top_ranked"):
+                for query, documents in sorted((data[name] or {}).items()):
+                    judged = isinstance(documents, dict)
+                    add(name, query, sorted(documents.items()) if judged else list(documents))
+        return digest.hexdigest()
+    for table in sorted(_tables(task), key=lambda table: (table.subset, table.split)):
+        add(table.subset, table.split)
+        for name in (*(name for _, name in table.encoded), *table.labels):
+            add(name)
+            for value in table.data[name]:
+                add(value)
+    return digest.hexdigest()
+
+
+def _check(task: AbsTask) -> None:
+    name = task.metadata.name
+    if task.is_aggregate:
+        raise UnsupportedTaskError(f"{name} is an aggregate: read its parts, task.metadata.tasks")
+    if task.modalities != ["text"]:
+        raise UnsupportedTaskError(f"{name} encodes {task.modalities}, not text")
+    if not task.data_loaded:
+        raise ValueError(f"{name} is not loaded: call its load_data() first")
+
+
+def _is_retrieval(task: AbsTask) -> bool:
+    from mteb.abstasks import AbsTaskRetrieval
+
+    return isinstance(task, AbsTaskRetrieval)
+
+
+def _is_legacy_clustering(task: AbsTask) -> bool:
+    from mteb.abstasks.clustering_legacy import AbsTaskClusteringLegacy
+
+    return isinstance(task, AbsTaskClusteringLegacy)
+
+
+# --- retrieval: queries, documents and judgements of one subset and split -----------------------
+
+
+def _retrieval_data(task: AbsTaskRetrieval) -> Iterator[tuple[str, str, RetrievalSplitData]]:
+    task.convert_v1_dataset_format_to_v2(num_proc=None)  # As its evaluate() does first.
+    for subset in task.hf_subsets:
+        for split in task.eval_splits:
+            yield subset, split, task.dataset[subset][split]
+
+
+def _retrieval_texts(task: AbsTaskRetrieval) -> Iterator[TaskText]:
+    for subset, split, data in _retrieval_data(task):
+        judged = {query for query, documents in data["relevant_docs"].items() if documents}
+        for role, identifier, text in _identified_texts(data):
+            if role == "document" or identifier in judged:
+                yield TaskText(subset, split, role, text)
+
+
+def _identified_texts(data: RetrievalSplitData) -> Iterator[tuple[str, str, str]]:
+    """Yield role, id and text of the documents, then of the queries."""
+    from mteb._create_dataloaders import _corpus_to_dict
+    from mteb._create_dataloaders import _retrieval_texts as texts_as_encoded
+    from mteb.types import PromptType
+
+    # Row by row, because mapping a large corpus at once writes a file to the cache of datasets.
+    for row in data["corpus"]:
+        yield "document", row["id"], _corpus_to_dict(row)["text"]
+    queries = data["queries"]
+    texts = texts_as_encoded(queries, PromptType.query)
+    for identifier, text in zip(queries["id"], texts, strict=True):
+        yield "query", identifier, text
+
+
+# --- all other types: tables of columns ---------------------------------------------------------
+
+
+def _tables(task: Any) -> Iterator[_Table]:
+    """Yield the tables of a task: those of training splits first, as mteb encodes them."""
+    encoded, labels = _columns(task)
+    splits = list(task.eval_splits)
+    train = getattr(task, "train_split", None)
+    if train is not None and train not in splits:
+        splits.insert(0, train)
+    if getattr(task, "parallel_subsets", False):
+        for split in splits:
+            yield _Table("parallel", split, task.dataset[split], encoded, labels)
+        return
+    for subset in task.hf_subsets:
+        parts = task.dataset[subset] if subset in task.dataset else task.dataset
+        for split in splits:
+            yield _Table(subset, split, parts[split], encoded, labels)
+
+
+def _columns(task: Any) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return the encoded columns as (role, name), and the names of the columns scored against."""
+    from mteb.abstasks import (
+        AbsTaskBitextMining,
+        AbsTaskClassification,
+        AbsTaskClustering,
+        AbsTaskPairClassification,
+        AbsTaskSTS,
+        AbsTaskSummarization,
+    )
+    from mteb.abstasks.clustering_legacy import AbsTaskClusteringLegacy
+
+    # Multilabel classification and regression are classification to mteb.
+    if isinstance(task, AbsTaskClassification | AbsTaskClustering | AbsTaskClusteringLegacy):
+        return (("text", task.input_column_name),), (task.label_column_name,)
+    if isinstance(task, AbsTaskPairClassification):
+        pair = (("first", task.input1_column_name), ("second", task.input2_column_name))
+        return pair, (task.label_column_name,)
+    if isinstance(task, AbsTaskSTS):
+        return tuple(zip(("first", "second"), task.column_names, strict=True)), ("score",)
+    if isinstance(task, AbsTaskBitextMining):
+        pairs = task._get_pairs(task.parallel_subsets)
+        if task.parallel_subsets:
+            names = dict.fromkeys(name for pair in pairs for name in pair)
+            return tuple(("parallel", name) for name in names), ()
+        return tuple(zip(("first", "second"), pairs[0], strict=True)), ()
+    if isinstance(task, AbsTaskSummarization):
+        human, machine = task.human_summaries_column_name, task.machine_summaries_column_name
+        return (("human", human), ("machine", machine)), (task.relevancy_column_name,)
+    raise UnsupportedTaskError(
+        f"{task.metadata.name} is of type {task.metadata.type}, whose texts are not known"
+    )
+
+
+def _with_several_labels(table: _Table) -> _Table:
+    """Leave out the sets of one label, which mteb scores 1 without encoding them."""
+    (_, texts), (labels,) = table.encoded[0], table.labels
+    rows = [
+        (sentences, label)
+        for sentences, label in zip(table.data[texts], table.data[labels], strict=True)
+        if len(set(label)) > 1
+    ]
+    data = {texts: [row[0] for row in rows], labels: [row[1] for row in rows]}
+    return _Table(table.subset, table.split, data, table.encoded, table.labels)
+
+
+def _scored_subsets(task: Any, table: _Table) -> Iterable[str]:
+    return task.hf_subsets if table.subset == "parallel" else (table.subset,)
+
+
+def _scored(task: Any, table: _Table) -> int:
+    """Count the examples of one table that mteb scores."""
+    if "gold" in table.data:  # BUCC: a list of pairs, fewer than the texts.
+        return len(table.data["gold"])
+    if task.metadata.type == "Summarization":
+        return len(table.data[table.labels[0]])
+    if _is_legacy_clustering(task):
+        table = _with_several_labels(table)
+    total = len(table.column(table.encoded[0][1]))
+    most = getattr(task, "max_eval_samples", None)
+    if task.metadata.type == "Clustering":
+        most = getattr(task, "max_document_to_embed", None)
+        share = getattr(task, "max_fraction_of_documents_to_embed", None)
+        if share is not None:
+            most = int(share * total)
+    return total if most is None else min(total, most)
