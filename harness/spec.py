@@ -104,8 +104,8 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         allowed = tuple(RunSpec.model_fields)
         near = difflib.get_close_matches(key, allowed, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"run spec: unknown key {key!r}{hint} allowed: {', '.join(allowed)}"
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        return f"run spec: unknown key {key!r};{hint} allowed: {', '.join(allowed)}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     if key == "precision":
         message = f"allowed: {', '.join(get_args(Precision))}"

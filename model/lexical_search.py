@@ -1,5 +1,7 @@
 """The lexical baseline in mteb: BM25 finds documents, TF-IDF does the rest."""
 
+import contextlib
+import io
 from typing import TYPE_CHECKING, Any
 
 from mteb.models.model_implementations.bm25 import BM25Search
@@ -30,7 +32,8 @@ class LexicalMtebEncoder(MtebEncoder):
         """Index the documents of a retrieval task; arguments as in mteb's SearchProtocol."""
         self._bm25 = BM25Search()
         self._corpus_size = len(corpus)
-        self._bm25.index(corpus, **kwargs)
+        with _no_bars():
+            self._bm25.index(corpus, **kwargs)
 
     def search(
         self,
@@ -44,4 +47,10 @@ class LexicalMtebEncoder(MtebEncoder):
         # mteb's BM25 reranks by searching first and filtering after, so that
         # candidates below the cut would be lost: search everything then.
         depth = self._corpus_size if top_ranked is not None else top_k
-        return self._bm25.search(queries, top_k=depth, top_ranked=top_ranked, **kwargs)
+        with _no_bars():
+            return self._bm25.search(queries, top_k=depth, top_ranked=top_ranked, **kwargs)
+
+
+def _no_bars() -> "contextlib.AbstractContextManager[object]":
+    """bm25s draws its bars whatever it is told through mteb: let it draw them nowhere."""
+    return contextlib.redirect_stderr(io.StringIO())

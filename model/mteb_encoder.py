@@ -63,6 +63,8 @@ class Usage:
 class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where mteb is not installed
     """One model, routing and view, for one evaluation of one task."""
 
+    mteb_model_meta: ModelMeta
+
     def __init__(
         self,
         backend: Backend,

@@ -143,7 +143,7 @@ def _folder_source(
         folder=folder,
         parameters=count_parameters(folder),
         width=_read_width(folder, modules),
-        max_length=_read_json(folder / "sentence_bert_config.json").get("max_seq_length"),
+        max_length=_read_max_length(folder),
         prompts=PromptConfiguration(
             prompts={key: text for key, text in prompts.items() if text},
             default=published.get("default_prompt_name"),
@@ -186,6 +186,19 @@ def _read_width(folder: Path, modules: list[dict[str, Any]]) -> int | None:
         width = config.get(keys.get(kind, "")) or config.get("embedding_dimension")
         return width if isinstance(width, int) else None
     return None
+
+
+def _read_max_length(folder: Path) -> int | None:
+    """Longest input as sentence-transformers would find it; None if no file says."""
+    stated = _read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    if isinstance(stated, int):
+        return stated
+    limits = (
+        _read_json(folder / "config.json").get("max_position_embeddings"),
+        _read_json(folder / "tokenizer_config.json").get("model_max_length"),
+    )
+    # Tokenizers without a limit state an astronomic one.
+    return min((n for n in limits if isinstance(n, int) and 0 < n < 10**9), default=None)
 
 
 def _read_json(path: Path, kind: type = dict) -> Any:

@@ -15,8 +15,12 @@ from tasks.errors import UnsupportedTaskError
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask, AbsTaskRetrieval
-
     from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
+    from typing_extensions import TypeIs
+
+
+_CANDIDATES = "candidate labels"
+"""Our name for the labels of zero-shot classification, which are encoded but no column."""
 
 
 class TaskText(NamedTuple):
@@ -26,7 +30,7 @@ class TaskText(NamedTuple):
         subset: subset of the task; for bitext in parallel columns, the language of the column.
         split: split of the data, `train` for the texts that a classifier is fitted on.
         role: `query` and `document`; `first` and `second` of a pair; `human` and `machine` for
-            summaries; otherwise `text`.
+            summaries; `label` for the candidates of zero-shot classification; otherwise `text`.
         text: the text, with a document's title or a query's instruction joined as mteb does it.
     """
 
@@ -67,9 +71,8 @@ def task_texts(task: AbsTask) -> Iterator[TaskText]:
     if _is_retrieval(task):
         yield from _retrieval_texts(task)
         return
-    for table in _tables(task):
-        if _is_legacy_clustering(task):
-            table = _with_several_labels(table)
+    for whole in _tables(task):
+        table = _with_several_labels(whole) if _is_legacy_clustering(task) else whole
         for role, name in table.encoded:
             # Of parallel columns, each language is a subset.
             subset = name if role == "parallel" else table.subset
@@ -123,10 +126,10 @@ def content_hash(task: AbsTask) -> str:
             add(subset, split)
             for role, identifier, text in _identified_texts(data):
                 add(role, identifier, text)
-            for name in ("relevant_docs", "top_ranked"):
-                for query, documents in sorted((data[name] or {}).items()):
-                    judged = isinstance(documents, dict)
-                    add(name, query, sorted(documents.items()) if judged else list(documents))
+            for query, judged in sorted(data["relevant_docs"].items()):
+                add("relevant_docs", query, sorted(judged.items()))
+            for query, ranked in sorted((data["top_ranked"] or {}).items()):
+                add("top_ranked", query, list(ranked))
         return digest.hexdigest()
     for table in sorted(_tables(task), key=lambda table: (table.subset, table.split)):
         add(table.subset, table.split)
@@ -147,7 +150,7 @@ def _check(task: AbsTask) -> None:
         raise ValueError(f"{name} is not loaded: call its load_data() first")
 
 
-def _is_retrieval(task: AbsTask) -> bool:
+def _is_retrieval(task: AbsTask) -> TypeIs[AbsTaskRetrieval]:
     from mteb.abstasks import AbsTaskRetrieval
 
     return isinstance(task, AbsTaskRetrieval)
@@ -197,6 +200,8 @@ def _identified_texts(data: RetrievalSplitData) -> Iterator[tuple[str, str, str]
 
 def _tables(task: Any) -> Iterator[_Table]:
     """Yield the tables of a task: those of training splits first, as mteb encodes them."""
+    from mteb.abstasks import AbsTaskZeroShotClassification
+
     encoded, labels = _columns(task)
     splits = list(task.eval_splits)
     train = getattr(task, "train_split", None)
@@ -207,12 +212,16 @@ def _tables(task: Any) -> Iterator[_Table]:
             yield _Table("parallel", split, task.dataset[split], encoded, labels)
         return
     for subset in task.hf_subsets:
-        parts = task.dataset[subset] if subset in task.dataset else task.dataset
+        parts = task.dataset.get(subset, task.dataset)
         for split in splits:
-            yield _Table(subset, split, parts[split], encoded, labels)
+            data = parts[split]
+            if isinstance(task, AbsTaskZeroShotClassification):
+                data = {name: data[name] for name in (encoded[0][1], *labels)}
+                data[_CANDIDATES] = task.get_candidate_labels()
+            yield _Table(subset, split, data, encoded, labels)
 
 
-def _columns(task: Any) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+def _columns(task: AbsTask) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
     """Return the encoded columns as (role, name), and the names of the columns scored against."""
     from mteb.abstasks import (
         AbsTaskBitextMining,
@@ -221,12 +230,15 @@ def _columns(task: Any) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
         AbsTaskPairClassification,
         AbsTaskSTS,
         AbsTaskSummarization,
+        AbsTaskZeroShotClassification,
     )
     from mteb.abstasks.clustering_legacy import AbsTaskClusteringLegacy
 
     # Multilabel classification and regression are classification to mteb.
     if isinstance(task, AbsTaskClassification | AbsTaskClustering | AbsTaskClusteringLegacy):
         return (("text", task.input_column_name),), (task.label_column_name,)
+    if isinstance(task, AbsTaskZeroShotClassification):
+        return (("text", task.input_column_name), ("label", _CANDIDATES)), (task.label_column_name,)
     if isinstance(task, AbsTaskPairClassification):
         pair = (("first", task.input1_column_name), ("second", task.input2_column_name))
         return pair, (task.label_column_name,)
@@ -264,7 +276,7 @@ def _scored_subsets(task: Any, table: _Table) -> Iterable[str]:
 
 def _scored(task: Any, table: _Table) -> int:
     """Count the examples of one table that mteb scores."""
-    if "gold" in table.data:  # BUCC: a list of pairs, fewer than the texts.
+    if isinstance(table.data, dict) and "gold" in table.data:  # BUCC: fewer pairs than texts.
         return len(table.data["gold"])
     if task.metadata.type == "Summarization":
         return len(table.data[table.labels[0]])

@@ -17,7 +17,7 @@ from model.routing import Route
 
 __all__ = ["LexicalBackend", "terms"]
 
-MAX_TERMS = 4096
+MAX_TERMS = 2048
 """Most frequent terms of a task that get a coordinate of their own."""
 
 # Scripts that write no spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han.

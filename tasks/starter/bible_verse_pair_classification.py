@@ -7,7 +7,7 @@ from mteb.abstasks import AbsTaskPairClassification
 from mteb.abstasks.task_metadata import TaskMetadata
 
 from tasks.starter.files import Row
-from tasks.starter.reader import StarterTask, columns, dataset_entry
+from tasks.starter.reader import StarterTask, dataset_entry
 
 
 class BibleVersePairClassification(StarterTask, AbsTaskPairClassification):

@@ -17,9 +17,7 @@ class DebianFaqCrossLingualRetrieval(StarterTask, AbsTaskRetrieval):
 
     data_file = "debian_faq"
     metadata = TaskMetadata(
-        **DebianFaqRetrieval.metadata.model_dump(
-            exclude={"name", "description", "eval_langs"}
-        ),
+        **DebianFaqRetrieval.metadata.model_dump(exclude={"name", "description", "eval_langs"}),
         name="DebianFaqCrossLingualRetrieval",
         description="Questions of the Debian FAQ in nine languages and the English answers.",
         eval_langs={

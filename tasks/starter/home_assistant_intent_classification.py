@@ -25,7 +25,7 @@ class HomeAssistantIntentClassification(StarterTask, AbsTaskClassification):
     metadata = TaskMetadata(
         name="HomeAssistantIntentClassification",
         dataset=dataset_entry(data_file),
-        description="Sentences that tell a smart home what to do, labelled with the intent, in 12 languages.",
+        description="Orders to a smart home, labelled with their intent, in twelve languages.",
         type="Classification",
         category="t2c",
         reference="https://github.com/OHF-Voice/intents",

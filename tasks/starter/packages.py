@@ -81,20 +81,28 @@ def _download(package: Package, folder: Path) -> None:
         "pip": ["pip", "download", "--no-deps", "--dest", str(folder), f"{name}=={version}"],
         "npm": ["npm", "pack", f"{name}@{version}"],
     }[package.manager]
-    if shutil.which(command[0]) is None:
-        raise PackageError(f"{package}: the client {command[0]} is not installed")
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    _run(command, folder)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    """Run a client in a folder, and turn its failure into one line."""
+    client = shutil.which(command[0])
+    if client is None:
+        raise PackageError(f"the client {command[0]} is not installed")
+    result = subprocess.run(
+        [client, *command[1:]], cwd=folder, capture_output=True, text=True, check=False
+    )
     if result.returncode:
         reason = (result.stderr.strip() or "no reason given").splitlines()[-1]
-        raise PackageError(f"{package} can not be fetched ({' '.join(command[:2])}): {reason}")
+        raise PackageError(f"`{' '.join(command)}` failed: {reason}")
 
 
 def _unpack(archive: Path, folder: Path) -> None:
     if archive.suffix == ".deb":
-        subprocess.run(["dpkg-deb", "-x", str(archive), str(folder)], check=True)
+        _run(["dpkg-deb", "-x", str(archive), str(folder)], folder)
     elif archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
-            wheel.extractall(folder)
+            wheel.extractall(folder)  # noqa: S202 - the archive is the pinned one
     else:
         with tarfile.open(archive) as tarball:
             tarball.extractall(folder, filter="data")

@@ -107,8 +107,7 @@ def retrieval_split(
         queries=Dataset.from_dict({"id": list(queries), "text": list(queries.values())}),
         corpus=Dataset.from_dict({"id": list(corpus), "text": list(corpus.values())}),
         relevant_docs={
-            text_id("q", query): {text_id("d", document): 1}
-            for query, document in relevant.items()
+            text_id("q", query): {text_id("d", document): 1} for query, document in relevant.items()
         },
         top_ranked=None
         if candidates is None

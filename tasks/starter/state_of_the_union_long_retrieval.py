@@ -18,8 +18,8 @@ class StateOfTheUnionLongRetrieval(StarterTask, AbsTaskRetrieval):
         name="StateOfTheUnionLongRetrieval",
         dataset=dataset_entry(data_file),
         description=(
-            "First and second halves of speeches of US presidents to Congress, 4,096 to 8,192 tokens "
-            "each. Very hard: speeches share their subjects, and halves of one differ in them."
+            "First and second halves of speeches of US presidents to Congress, 4,096 to 8,192 "
+            "tokens each. Very hard: speeches share subjects, and halves of one differ in them."
         ),
         type="Retrieval",
         category="t2t",

@@ -18,8 +18,8 @@ class SyntheticPasskeyRetrieval(StarterTask, AbsTaskRetrieval):
         name="SyntheticPasskeyRetrieval",
         dataset=dataset_entry(data_file),
         description=(
-            "Synthetic, after the passkey test of LongEmbed: a person's invented passkey in repeated "
-            "filler, and a question for it. Splits are named by the length in XLM-R tokens."
+            "Synthetic, after the passkey test of LongEmbed: a person's invented passkey in "
+            "repeated filler, and a question. Splits are named by the length in XLM-R tokens."
         ),
         type="Retrieval",
         category="t2t",

@@ -8,7 +8,7 @@ from mteb.abstasks.task_metadata import TaskMetadata
 
 from tasks.starter.files import Row
 from tasks.starter.languages import LANGUAGES
-from tasks.starter.reader import StarterTask, columns, dataset_entry
+from tasks.starter.reader import StarterTask, dataset_entry
 
 UDHR_LANGUAGES = (
     "ar", "bn", "cs", "de", "el", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko",
@@ -23,14 +23,12 @@ class UdhrBitextMining(StarterTask, AbsTaskBitextMining):
     metadata = TaskMetadata(
         name="UdhrBitextMining",
         dataset=dataset_entry(data_file),
-        description="Paragraphs of the Universal Declaration of Human Rights in 29 languages and in English.",
+        description="The Universal Declaration of Human Rights in 29 languages and in English.",
         type="BitextMining",
         category="t2t",
         reference="https://www.ohchr.org/en/universal-declaration-of-human-rights",
         eval_splits=["test"],
-        eval_langs={
-            f"{lang}-en": [LANGUAGES[lang], LANGUAGES["en"]] for lang in UDHR_LANGUAGES
-        },
+        eval_langs={f"{lang}-en": [LANGUAGES[lang], LANGUAGES["en"]] for lang in UDHR_LANGUAGES},
         main_score="f1",
         date=("1948-12-10", "2019-12-31"),
         domains=["Government", "Legal", "Written"],

@@ -20,7 +20,7 @@ class WordNetSupersenseClassification(StarterTask, AbsTaskClassification):
     metadata = TaskMetadata(
         name="WordNetSupersenseClassification",
         dataset=dataset_entry(data_file),
-        description="Definitions of nouns in WordNet, labelled with the lexicographer file they stand in.",
+        description="Definitions of nouns in WordNet, labelled with their lexicographer files.",
         type="Classification",
         category="t2c",
         reference="https://wordnet.princeton.edu/documentation/lexnames5wn",

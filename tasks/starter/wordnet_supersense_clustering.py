@@ -20,7 +20,7 @@ class WordNetSupersenseClustering(StarterTask, AbsTaskClustering):
     metadata = TaskMetadata(
         name="WordNetSupersenseClustering",
         dataset=dataset_entry(data_file),
-        description="Definitions of nouns in WordNet, clustered by the lexicographer file they stand in.",
+        description="Definitions of nouns in WordNet, clustered by their lexicographer files.",
         type="Clustering",
         category="t2c",
         reference="https://wordnet.princeton.edu/documentation/lexnames5wn",

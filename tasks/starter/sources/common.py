@@ -28,6 +28,11 @@ def in_hash_order(items: Iterable[str], salt: str = "") -> list[str]:
     return sorted(items, key=lambda item: hashlib.sha256((salt + item).encode()).digest())
 
 
+def fraction(seed: str) -> float:
+    """Return a number of [0, 1) that depends on `seed` alone."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:6]) / 2**48
+
+
 def sample(items: Iterable[T], size: int, key: Callable[[T], str], salt: str = "") -> list[T]:
     """Take at most `size` items, chosen by the hash of their key, in the order of that hash."""
     keyed = {key(item): item for item in items}

@@ -131,7 +131,8 @@ def _without_repeats(
     anchors: list[str], entries: dict[str, dict[str, tuple[str, str]]]
 ) -> list[str]:
     """Drop sections whose question or answer repeats, in any language, that of an earlier one."""
-    kept, seen = [], set()
+    kept: list[str] = []
+    seen: set[tuple[str, str]] = set()
     for anchor in anchors:
         texts = {(lang, text) for lang in entries for text in entries[lang][anchor]}
         if not texts & seen:

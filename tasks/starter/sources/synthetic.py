@@ -8,13 +8,12 @@ Lengths are counted in tokens of XLM-RoBERTa, special tokens included: a documen
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
 from tasks.starter.files import Row
-from tasks.starter.sources.common import in_hash_order
+from tasks.starter.sources.common import fraction, in_hash_order
 from tasks.starter.sources.needles import NAMES, NEEDLES
 from tasks.starter.sources.speeches import sentences, speeches
 from tasks.starter.sources.tokens import TokenCounter
@@ -52,7 +51,7 @@ def synthetic_passkey(cache: Path) -> list[Row]:
     for length in LENGTHS:
         for name in NAMES:
             seed = f"passkey {length} {name}"
-            key = 10_000 + int(random.Random(seed).random() * 90_000)
+            key = 10_000 + int(fraction(seed) * 90_000)
             fact = f"{name}'s passkey is {key}. Remember it. {key} is the passkey for {name}."
             document = _hidden(fact, cycle(FILLER), length, count, seed)
             query = f"What is the passkey for {name}?"
@@ -66,9 +65,7 @@ def _following(texts: dict[str, str], names: Iterator[str]) -> Iterator[str]:
         yield from sentences(texts[name])[3:]
 
 
-def _hidden(
-    fact: str, haystack: Iterator[str], length: int, count: TokenCounter, seed: str
-) -> str:
+def _hidden(fact: str, haystack: Iterator[str], length: int, count: TokenCounter, seed: str) -> str:
     """Put `fact` between two sentences of a haystack cut to `length` tokens."""
     chosen: list[str] = []
     total = count(fact)
@@ -79,7 +76,7 @@ def _hidden(
         if total + tokens <= length:
             chosen.append(sentence)
             total += tokens
-    place = int(random.Random(seed).random() * (len(chosen) + 1))
+    place = int(fraction(seed) * (len(chosen) + 1))
     document = " ".join([*chosen[:place], fact, *chosen[place:]])
     assert MIN_SHARE * length <= count(document) <= length, (count(document), length)
     return document

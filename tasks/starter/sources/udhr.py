@@ -81,5 +81,7 @@ def _units(html: str) -> dict[str, str]:
     for article, body in enumerate(articles, 1):
         parts = re.findall(r"<(?:p|li)>(?!\s*<p>)(.*?)</(?:p|li)>", body, flags=re.DOTALL)
         units |= {f"{article}.{number}": text for number, text in enumerate(parts, 1)}
-    cleaned = {name: squash(unescape(re.sub(r"<[^>]+>", " ", text))) for name, text in units.items()}
+    cleaned = {
+        name: squash(unescape(re.sub(r"<[^>]+>", " ", text))) for name, text in units.items()
+    }
     return {name: text for name, text in cleaned.items() if text}

@@ -35,8 +35,13 @@ def web_features(cache: Path) -> list[Row]:
             rows.append({"id": name, "text": feature["description"], "labels": labels})
     rows = without_repeats(rows, ("text",))
     uses = Counter(label for row in rows for label in row["labels"])
+    kept = {label for label, number in uses.items() if number >= MIN_USES}
+    for label in sorted(kept):
+        above = data["groups"][label].get("parent")
+        if above and uses[above] - uses[label] < MIN_USES:
+            kept.discard(label)  # The two all but coincide.
     for row in rows:
-        row["labels"] = [label for label in row["labels"] if uses[label] >= MIN_USES]
+        row["labels"] = [label for label in row["labels"] if label in kept]
     rows = sample([row for row in rows if row["labels"]], len(rows), key=lambda row: row["id"])
     return [
         {"split": "train" if place < TRAIN_SHARE * len(rows) else "test", **row}
