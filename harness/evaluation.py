@@ -92,17 +92,23 @@ def _check_scores(result: TaskResult) -> None:
 
 
 def _coverage(
-    name: str, expected: dict[tuple[str, str], int], scored: dict[tuple[str, str], int]
+    name: str,
+    expected: dict[tuple[str, str], int],
+    scored: dict[tuple[str, str], int | None],
 ) -> Coverage:
+    n_scored = 0
     for place, count in expected.items():
-        if scored.get(place, 0) < count:
+        found = scored.get(place, 0)
+        if found is None:  # cannot be told, but the evaluator takes all texts or fails
+            found = count
+        if found < count:
             split, subset = place
             raise EvaluationError(
-                f"task {name}: only {scored.get(place, 0)} of {count} examples were scored "
+                f"task {name}: only {found} of {count} examples were scored "
                 f"in subset {subset!r}, split {split!r}"
             )
-    total = sum(expected.values())
-    return Coverage(n_expected=total, n_scored=sum(min(scored[p], n) for p, n in expected.items()))
+        n_scored += found
+    return Coverage(n_expected=sum(expected.values()), n_scored=n_scored)
 
 
 def _finite(value: Any) -> Any:

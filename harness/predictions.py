@@ -47,24 +47,30 @@ class PredictionRecorder:
     ) -> None:
         self.predictions[hf_split, hf_subset] = predictions
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Number of scored examples by (split, subset)."""
-        return {
-            place: count_predictions(self._type, predictions)
-            for place, predictions in self.predictions.items()
-        }
+    def counts(self) -> dict[tuple[str, str], int | None]:
+        """Number of scored examples by (split, subset), see `count_predictions`."""
+        counts: dict[tuple[str, str], int | None] = {}
+        for (split, subset), predictions in self.predictions.items():
+            # Bitext in parallel columns comes at once; its directions are the subsets.
+            parts = predictions if subset == "parallel" else {subset: predictions}
+            for name, part in parts.items():
+                found = {name: part} if subset == "parallel" else part
+                counts[split, name] = count_predictions(self._type, found)
+        return counts
 
 
-def count_predictions(task_type: str, predictions: Any) -> int:
-    """Number of examples that mteb's predictions cover.
+def count_predictions(task_type: str, predictions: Any) -> int | None:
+    """Number of examples that mteb's predictions cover; None where they cannot tell.
+
+    Clustering draws samples with repeats from the embedded texts, so that its
+    predictions say how many were drawn, not which.
 
     Args:
         task_type: mteb's task type; predictions are shaped by it.
         predictions: Retrieval {query: {document: score}}, where a query
             without any document counts as unanswered; pair tasks {measure:
             [score]}; classification [experiment][label]; bitext mining
-            {direction: [match]}; clustering {level: [experiment][cluster]}
-            or [experiment][cluster].
+            {direction: [match]}.
 
     Raises:
         EvaluationError: If they have no shape that is known for the type.
@@ -76,8 +82,7 @@ def count_predictions(task_type: str, predictions: Any) -> int:
     if task_type in ("STS", "PairClassification", "Summarization"):
         return min(len(scores) for scores in predictions.values())
     if task_type == "Clustering":
-        levels = predictions.values() if isinstance(predictions, Mapping) else [predictions]
-        return min(sum(map(len, experiments)) for experiments in levels)
+        return None
     if task_type in ("Classification", "MultilabelClassification", "Regression"):
         return min(len(experiment) for experiment in predictions)
     if task_type == "ZeroShotClassification":

