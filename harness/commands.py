@@ -60,7 +60,7 @@ def report_command(folders: Sequence[Path], output: Path | None) -> int:
 
 
 def _report(stores: Sequence[RecordStore], folder: Path) -> None:
-    from reports.terminal import leaderboard_renderables
+    from reports.terminal import leaderboard_tables
     from reports.write import write_reports
 
     console = make_console()
@@ -70,8 +70,9 @@ def _report(stores: Sequence[RecordStore], folder: Path) -> None:
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
     for leaderboard in written.leaderboards:
-        for renderable in leaderboard_renderables(leaderboard):
-            console.print(renderable)
+        for table in leaderboard_tables(leaderboard):
+            console.print(table)
+            console.print()
     for path in written.paths:
         console.print(str(path), soft_wrap=True)
 

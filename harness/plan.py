@@ -40,7 +40,7 @@ class ResolvedRun:
         routing: Decides adapter and prompt.
         views: Concrete views, widest first.
         suite: The suite.
-        suite_tasks: Names of all the suite's tasks.
+        suite_tasks: All the suite's tasks, name to type.
         tasks: The tasks to run; never evaluated themselves.
     """
 
@@ -49,7 +49,7 @@ class ResolvedRun:
     routing: Routing
     views: tuple[View, ...]
     suite: Suite
-    suite_tasks: tuple[str, ...]
+    suite_tasks: Mapping[str, str]
     tasks: tuple[AbsTask, ...]
 
     @property
@@ -178,7 +178,7 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
         routing=make_routing(spec.routing or source.default_routing, source.prompts),
         views=resolve_views(views, source.width),
         suite=suite,
-        suite_tasks=tuple(task.metadata.name for task in all_tasks),
+        suite_tasks={task.metadata.name: task.metadata.type for task in all_tasks},
         tasks=select_tasks(suite, spec.tasks, spec.seed) if spec.tasks else all_tasks,
     )
 

@@ -181,12 +181,30 @@ class Cost(_Frozen):
 
 
 class Provenance(_Frozen):
-    """All that stands beside a task result."""
+    """All that stands beside a task result.
+
+    Attributes:
+        identity: What decides the score.
+        key: The identity's key.
+        suite: Name of the suite that the task was measured for.
+        suite_tasks: All tasks of the suite, name to type: what a complete row has.
+        run_spec_given: The run spec as the user gave it.
+        run_spec: The run spec with every choice made.
+        task: What was measured.
+        model: Which model was measured.
+        view: What was read of each vector.
+        dim: Number of dimensions that the view reads; None where it is not fixed.
+        score: The main score, mean over splits and subsets.
+        coverage: How many examples were scored.
+        text_count: What the model was given to read.
+        environment: Where it was measured.
+        cost: What it took this time.
+    """
 
     identity: Identity
     key: str
     suite: str
-    suite_tasks: tuple[str, ...]
+    suite_tasks: Mapping[str, str]
     run_spec_given: Mapping[str, Any]
     run_spec: Mapping[str, Any]
     task: TaskFacts

@@ -17,7 +17,9 @@ from tasks.texts import content_hash, expected_examples
 from tests.tasks.encoders import ConstantEncoder, RandomEncoder
 
 STARTER = get_suite("starter").tasks()
-GRID = [pytest.param(task, id=f"{task.metadata.name}-{i}") for i, task in enumerate(MOCK_TASK_TEST_GRID)]
+GRID = [
+    pytest.param(task, id=f"{task.metadata.name}-{i}") for i, task in enumerate(MOCK_TASK_TEST_GRID)
+]
 SUITE = [pytest.param(task, id=task.metadata.name) for task in STARTER]
 
 
@@ -64,7 +66,11 @@ def assert_same_scores(ours, theirs):
 def test_scores_equal_mtebs_for_the_same_vectors_each_time_a_task_is_evaluated(template):
     """Twice from one loaded task: the second must not see the first's random state."""
     (expected,) = mteb.evaluate(
-        RandomEncoder(16), fresh_task(template), cache=None, co2_tracker=False, show_progress_bar=False
+        RandomEncoder(16),
+        fresh_task(template),
+        cache=None,
+        co2_tracker=False,
+        show_progress_bar=False,
     ).task_results
     loaded = load(template)
     for _ in range(2):

@@ -7,7 +7,8 @@ from harness.errors import SpecError
 from harness.spec import DEFAULT_MODELS, RunSpec, load_specs
 
 names = st.text(
-    st.characters(codec="utf-8", exclude_characters='"\\', exclude_categories=["Cc", "Cs"]), min_size=1
+    st.characters(codec="utf-8", exclude_characters='"\\', exclude_categories=["Cc", "Cs"]),
+    min_size=1,
 )
 
 

@@ -46,7 +46,7 @@ def make_record(score: float = 0.5, experiment: str | None = None, **changes: An
         identity=identity,
         key=identity.key(),
         suite="suite",
-        suite_tasks=("TaskA", "TaskB"),
+        suite_tasks={"TaskA": "STS", "TaskB": "STS"},
         run_spec_given={"model": "x"},
         run_spec={"model": identity.model},
         task=TaskFacts(

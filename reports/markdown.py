@@ -1,0 +1,52 @@
+"""Tables as GitHub Markdown."""
+
+from collections.abc import Sequence
+
+from reports.grid import Cell, Grid
+
+__all__ = ["render_markdown"]
+
+# Letters that mean something in Markdown or HTML; names come from users.
+_ESCAPED = str.maketrans(
+    {**{sign: f"\\{sign}" for sign in "\\`*_{}[]()#+!|~"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
+
+
+def render_markdown(title: str, grids: Sequence[Grid], images: Sequence[tuple[str, str]]) -> str:
+    """A document of some tables.
+
+    Args:
+        title: Its heading.
+        grids: Its tables.
+        images: File name and description of pictures that stand beside it.
+    """
+    parts = [f"# {_escape(title)}\n"]
+    parts += [f"![{_escape(description)}]({name})\n" for name, description in images]
+    parts += [_render_grid(grid) for grid in grids]
+    return "\n".join(parts)
+
+
+def _render_grid(grid: Grid) -> str:
+    lines = [
+        f"## {_escape(grid.title)}",
+        "",
+        _line([_escape(column.title) for column in grid.columns]),
+        _line(["---:" if column.numeric else ":---" for column in grid.columns]),
+        *(_line([_render_cell(cell) for cell in row]) for row in grid.rows),
+        "",
+        *(f"{_escape(note)}\n" for note in grid.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _render_cell(cell: Cell) -> str:
+    text = _escape(cell.text)
+    return f"**{text}**" if cell.best else text
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    return " ".join(text.split()).translate(_ESCAPED)

@@ -1,0 +1,156 @@
+"""Plots, as bytes: the same records give the same bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.leaderboard import Entry, Leaderboard
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Picture", "plot_dimensions"]
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart
+# (https://jfly.uni-koeln.de/color/), without its yellow, too light on white.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MAX_COLUMNS = 3
+_OVERALL = "All tasks"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A plot in two formats.
+
+    Attributes:
+        png: For documents.
+        svg: For pages and print.
+        description: What is seen, in words.
+    """
+
+    png: bytes
+    svg: str
+    description: str
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """One model in one panel; scores × 100."""
+
+    label: str
+    dims: tuple[int, ...]
+    scores: tuple[float, ...]
+    style: int
+
+
+def plot_dimensions(board: Leaderboard) -> Picture | None:
+    """Score against dimension: one panel for all tasks and one for each task type.
+
+    A model that was read at one dimension only, or has none, is a dashed
+    line across. Points that lack one of the panel's tasks are left out.
+
+    Returns:
+        None if no model was read at two dimensions or more.
+    """
+    panels = [(_OVERALL, _panel(board, None)), *((t, _panel(board, t)) for t in board.types)]
+    panels = [(title, curves) for title, curves in panels if curves]
+    if not any(len(curve.dims) > 1 for _, curves in panels for curve in curves):
+        return None
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "jina-eval", "svg.fonttype": "path", "font.size": 9}):
+        figure = _draw(board, panels)
+        png, svg = io.BytesIO(), io.StringIO()
+        # Without these fields the files would hold the date and the library's version.
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    names = ", ".join(entry.label for entry in board.entries)
+    description = f"Score against embedding dimension on the suite {board.suite}, for {names}."
+    return Picture(png.getvalue(), svg.getvalue(), description)
+
+
+def _panel(board: Leaderboard, task_type: str | None) -> tuple[_Curve, ...]:
+    curves = []
+    for style, entry in enumerate(board.entries):
+        points = [(entry.dim(v), _mean(board, entry, v, task_type)) for v in entry.views]
+        known = [(dim, 100 * score) for dim, score in points if score is not None]
+        if not known:
+            continue
+        with_dim = sorted((dim, score) for dim, score in known if dim is not None)
+        dims, scores = zip(*(with_dim or [(0, known[0][1])]), strict=True)
+        curves.append(_Curve(entry.label, dims if with_dim else (), scores, style))
+    return tuple(curves)
+
+
+def _mean(board: Leaderboard, entry: Entry, view: str, task_type: str | None) -> float | None:
+    if task_type is None:
+        return board.mean_task(entry, view)
+    return board.type_mean(entry, view, task_type)
+
+
+def _draw(board: Leaderboard, panels: Sequence[tuple[str, tuple[_Curve, ...]]]) -> Figure:
+    from matplotlib.figure import Figure
+
+    columns = min(_MAX_COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.4 * columns, 2.5 * rows + 0.7), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    ticks = sorted({dim for _, curves in panels for curve in curves for dim in curve.dims})
+    for axis, (title, curves) in zip(axes, panels, strict=False):
+        _draw_panel(axis, title, curves, ticks)
+    for axis in list(axes)[len(panels) :]:
+        axis.set_axis_off()
+    for axis in figure.axes[::columns]:
+        axis.set_ylabel("score × 100")
+    handles = {h.get_label(): h for axis in figure.axes for h in axis.get_lines()}
+    labels = [curve.label for curve in panels[0][1]]
+    labels += [label for label in handles if label not in labels]
+    figure.legend(
+        [handles[label] for label in labels],
+        [_shortened(label) for label in labels],
+        loc="outside upper right",
+        ncols=min(3, len(labels)),
+        frameon=False,
+    )
+    figure.suptitle(
+        f"Score against embedding dimension: {board.suite}", x=0.01, ha="left", weight="bold"
+    )
+    return figure
+
+
+def _draw_panel(axis: Axes, title: str, curves: Sequence[_Curve], ticks: Sequence[int]) -> None:
+    axis.set_xscale("log", base=2)
+    axis.set_title(title, loc="left", fontsize=9, weight="bold" if title == _OVERALL else "normal")
+    for curve in curves:
+        colour = _COLOURS[curve.style % len(_COLOURS)]
+        marker = _MARKERS[curve.style % len(_MARKERS)]
+        if len(curve.dims) > 1:
+            axis.plot(
+                curve.dims,
+                curve.scores,
+                color=colour,
+                marker=marker,
+                markersize=4,
+                label=curve.label,
+            )
+        else:
+            axis.axhline(
+                curve.scores[0], color=colour, linestyle="--", linewidth=1.2, label=curve.label
+            )
+    axis.set_xticks(list(ticks), [str(tick) for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlim(min(ticks) / 1.25, max(ticks) * 1.25)
+    axis.margins(y=0.15)
+    axis.grid(axis="y", color="#d0d7de", linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=8)
+    axis.set_xlabel("dimensions", fontsize=8)
+
+
+def _shortened(label: str, limit: int = 40) -> str:
+    return label if len(label) <= limit else f"{label[: limit - 1]}…"

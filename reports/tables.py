@@ -1,0 +1,150 @@
+"""The tables of a leaderboard: scores by type, facts, scores by dimension, scores by task."""
+
+from reports.grid import Cell, Column, Grid, mark_best, number, percent, share
+from reports.leaderboard import Entry, Leaderboard
+
+__all__ = ["all_grids", "dimensions_grid", "facts_grid", "scores_grid", "tasks_grid"]
+
+_SHORT_TYPES = {
+    "Retrieval": "Retr.",
+    "Reranking": "Rerank.",
+    "InstructionRetrieval": "I.Retr.",
+    "InstructionReranking": "I.Rer.",
+    "Classification": "Class.",
+    "MultilabelClassification": "Multil.",
+    "PairClassification": "Pair",
+    "Clustering": "Clust.",
+    "BitextMining": "Bitext",
+    "Summarization": "Summ.",
+    "Regression": "Regr.",
+    "ZeroShotClassification": "Zero",
+}
+
+
+def all_grids(board: Leaderboard) -> tuple[Grid, ...]:
+    """Every table of a leaderboard, the most important first."""
+    grids = [scores_grid(board), facts_grid(board)]
+    if any(len(entry.views) > 1 for entry in board.entries):
+        grids.append(dimensions_grid(board))
+    return (*grids, tasks_grid(board))
+
+
+def scores_grid(board: Leaderboard) -> Grid:
+    """Models × task types."""
+    rows = [
+        (Cell(entry.label), *_score_cells(board, entry, entry.main_view)) for entry in board.entries
+    ]
+    columns = (Column("Model", numeric=False), *_score_columns(board))
+    return Grid(f"Leaderboard: {board.suite}", columns, mark_best(rows), _score_notes(board))
+
+
+def facts_grid(board: Leaderboard) -> Grid:
+    """What each model is, and what the scores rest on."""
+    columns = (
+        Column("Model", numeric=False),
+        Column("Parameters", "Params"),
+        Column("Dimensions", "Dim"),
+        Column("Maximum tokens", "Max tok."),
+        Column("Tasks"),
+        Column("Examples"),
+        Column("Texts cut", "Cut"),
+        Column("Texts/s"),
+        Column("Device", numeric=False),
+    )
+    rows = []
+    for entry in board.entries:
+        facts = entry.some_record.provenance
+        done = len(board.tasks) - len(board.missing(entry))
+        examples = sum(
+            record.provenance.coverage.n_scored
+            for (view, _), record in entry.records.items()
+            if view == entry.main_view
+        )
+        rows.append(
+            (
+                Cell(entry.label),
+                _millions(facts.model.parameters),
+                _dimensions(entry),
+                number(facts.model.max_length),
+                Cell(f"{done} of {len(board.tasks)}"),
+                number(examples),
+                share(entry.truncated_share),
+                number(entry.texts_per_second),
+                Cell(facts.environment.device),
+            )
+        )
+    notes = ("Texts cut: share of distinct texts longer than the model reads.",)
+    return Grid("Models", columns, tuple(rows), notes)
+
+
+def dimensions_grid(board: Leaderboard) -> Grid:
+    """Models and dimensions × task types."""
+    rows = []
+    for entry in board.entries:
+        for view in entry.views:
+            name = Cell(entry.label if view == entry.main_view else "")
+            rows.append((name, number(entry.dim(view)), *_score_cells(board, entry, view)))
+    columns = (Column("Model", numeric=False), Column("Dim"), *_score_columns(board))
+    return Grid("By dimension", columns, tuple(rows), ("Truncated vectors have unit length.",))
+
+
+def tasks_grid(board: Leaderboard) -> Grid:
+    """Tasks × models."""
+    columns = (
+        Column("Task", numeric=False),
+        Column("Type", numeric=False),
+        Column("Metric", numeric=False),
+        Column("Examples"),
+        *(Column(entry.label) for entry in board.entries),
+    )
+    rows = []
+    for task in board.tasks:
+        scores = [percent(entry.score(entry.main_view, task.name)) for entry in board.entries]
+        # The best of a row: turn it into a column and back.
+        marked = [cell for (cell,) in mark_best([[cell] for cell in scores])]
+        rows.append(
+            (
+                Cell(task.name),
+                Cell(task.type),
+                Cell(task.metric or "–"),
+                number(task.examples),
+                *marked,
+            )
+        )
+    return Grid("By task", columns, tuple(rows))
+
+
+def _score_columns(board: Leaderboard) -> tuple[Column, ...]:
+    types = (Column(name, _SHORT_TYPES.get(name, name[:7])) for name in board.types)
+    return (Column("Mean (task)", "Mean"), Column("Mean (type)", "by type"), *types)
+
+
+def _score_cells(board: Leaderboard, entry: Entry, view: str) -> tuple[Cell, ...]:
+    return (
+        percent(board.mean_task(entry, view)),
+        percent(board.mean_type(entry, view)),
+        *(percent(board.type_mean(entry, view, name)) for name in board.types),
+    )
+
+
+def _score_notes(board: Leaderboard) -> tuple[str, ...]:
+    notes = ["Scores × 100, means over the same tasks in every row; – is not measured."]
+    for entry in board.entries:
+        missing = board.missing(entry)
+        if missing:
+            listed = ", ".join(missing[:8]) + (", …" if len(missing) > 8 else "")
+            notes.append(
+                f"{entry.label} lacks {len(missing)} of {len(board.tasks)} tasks: {listed}"
+            )
+    return tuple(notes)
+
+
+def _millions(parameters: int | None) -> Cell:
+    return Cell("–") if parameters is None else Cell(f"{parameters / 1e6:,.1f} M")
+
+
+def _dimensions(entry: Entry) -> Cell:
+    width, dim = entry.some_record.provenance.model.embedding_dim, entry.dim(entry.main_view)
+    if dim is None or dim == width:
+        return number(dim)
+    return Cell(f"{dim} of {width}")
