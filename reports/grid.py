@@ -30,6 +30,7 @@ class Cell:
 
     Attributes:
         text: What is shown.
+        short: What is shown where space is scarce, if that is something else.
         value: The number behind it; None for a text, or where nothing was measured.
         best: Whether it is the best of its column.
     """
@@ -37,6 +38,7 @@ class Cell:
     text: str
     value: float | None = None
     best: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True)

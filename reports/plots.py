@@ -105,6 +105,8 @@ def _draw(board: Leaderboard, panels: Sequence[tuple[str, tuple[_Curve, ...]]]) 
         _draw_panel(axis, title, curves, ticks)
     for axis in list(axes)[len(panels) :]:
         axis.set_axis_off()
+    for axis in figure.axes[len(panels) - columns : len(panels)]:
+        axis.set_xlabel("dimensions", fontsize=8)
     for axis in figure.axes[::columns]:
         axis.set_ylabel("score × 100")
     handles = {h.get_label(): h for axis in figure.axes for h in axis.get_lines()}
@@ -149,7 +151,6 @@ def _draw_panel(axis: Axes, title: str, curves: Sequence[_Curve], ticks: Sequenc
     axis.grid(axis="y", color="#d0d7de", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=8)
-    axis.set_xlabel("dimensions", fontsize=8)
 
 
 def _shortened(label: str, limit: int = 40) -> str:

@@ -105,7 +105,7 @@ def tasks_grid(board: Leaderboard) -> Grid:
         rows.append(
             (
                 Cell(task.name),
-                Cell(task.type),
+                Cell(task.type, short=_SHORT_TYPES.get(task.type, task.type)),
                 Cell(task.metric or "–"),
                 number(task.examples),
                 *marked,

@@ -26,13 +26,14 @@ def render_grid(grid: Grid) -> Table:
         box=None,
         header_style="bold",
     )
+    longest = min(40, max((len(row[0].text) for row in grid.rows), default=0))
     for index, column in enumerate(grid.columns):
         table.add_column(
             Text(column.short or column.title),
             justify="right" if column.numeric else "left",
             no_wrap=column.numeric,
             overflow="fold",
-            min_width=12 if index == 0 else None,
+            min_width=longest if index == 0 else None,
         )
     for row in grid.rows:
         table.add_row(*(_render_cell(cell) for cell in row))
@@ -40,4 +41,4 @@ def render_grid(grid: Grid) -> Table:
 
 
 def _render_cell(cell: Cell) -> Text:
-    return Text(cell.text, style="bold green" if cell.best else "")
+    return Text(cell.short or cell.text, style="bold green" if cell.best else "")
