@@ -30,7 +30,7 @@ def install(session: nox.Session, extras: str) -> None:
 
 
 @nox.session
-def eval(session: nox.Session) -> None:  # noqa: A001
+def eval(session: nox.Session) -> None:
     """Evaluate: `nox -s eval -- --model NAME --suite NAME`; see `jina-eval run --help`."""
     install(session, "starter")
     session.run("jina-eval", "run", *session.posargs)

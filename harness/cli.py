@@ -5,6 +5,7 @@ Commands import what they need when they run, so that help is quick.
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +23,9 @@ EXIT_ERROR = 2
 EXIT_CRASH = 1
 EXIT_INTERRUPTED = 130
 
-_HELP = """Evaluate text-embedding models: how good, on which tasks, at which dimension.
+_HELP = "Evaluate text-embedding models: how good, on which tasks, at which dimension."
 
-Examples:
+_EXAMPLES = """Examples:
 
     jina-eval run                                      # the starter suite, two models, on the CPU
     jina-eval run --model ./my-model --suite starter
@@ -36,7 +37,10 @@ Examples:
 app = App(
     name="jina-eval",
     help=_HELP,
+    help_epilogue=_EXAMPLES,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+    version=lambda: importlib.metadata.version("jina-eval"),
     version_flags=["--version"],
     default_parameter=Parameter(negative=""),
 )

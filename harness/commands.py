@@ -23,10 +23,11 @@ def run_command(
     specs: Sequence[RunSpec], folder: Path | None, *, overwrite: bool, quiet: bool
 ) -> int:
     """Measure what is missing, then report. Returns the exit code."""
+    runs = [resolve_run(spec) for spec in specs]  # every mistake shows before a folder is made
     output = Output(folder or default_output(specs))
     progress = make_console(stderr=True)
     with output.locked():
-        plans = [make_plan(resolve_run(spec), output.store, overwrite=overwrite) for spec in specs]
+        plans = [make_plan(run, output.store, overwrite=overwrite) for run in runs]
         outcomes = []
         for plan in plans:
             if not quiet:
@@ -42,8 +43,8 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     """Print what would run. Returns the exit code."""
     output = Output(folder or default_output(specs))
     console = make_console()
-    for spec in specs:
-        plan = make_plan(resolve_run(spec), output.store)
+    for run in [resolve_run(spec) for spec in specs]:
+        plan = make_plan(run, output.store)
         console.print(_resolved_table(plan))
         console.print(_plan_table(plan, output))
     return 0
@@ -119,8 +120,12 @@ def _plan_table(plan: Plan, output: Output) -> Table:
         title_justify="left",
         caption_justify="left",
     )
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].no_wrap = True
     for column in table.columns[2:]:
         column.justify = "right"
+        column.no_wrap = True
     for row in expected.tasks:
         table.add_row(
             row.task,

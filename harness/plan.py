@@ -169,8 +169,8 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
     suite = get_suite(spec.suite)
     views = tuple(View.parse(text) for text in spec.views)
     source = resolve_model(spec.model, spec.revision)
-    if source.kind == "lexical" and (spec.max_length is not None or spec.precision != "float32"):
-        raise SpecError("run spec: model 'lexical' has no maximum length and runs in float32")
+    if source.kind == "lexical":
+        _check_lexical(spec)
     all_tasks = suite.tasks(spec.seed)
     return ResolvedRun(
         spec=spec,
@@ -181,6 +181,16 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
         suite_tasks={task.metadata.name: task.metadata.type for task in all_tasks},
         tasks=select_tasks(suite, spec.tasks, spec.seed) if spec.tasks else all_tasks,
     )
+
+
+def _check_lexical(spec: RunSpec) -> None:
+    """Refuse settings that the lexical baseline could only ignore."""
+    allowed = {"max_length": (None,), "precision": ("float32",), "device": ("auto", "cpu")}
+    for key, values in allowed.items():
+        value = getattr(spec, key)
+        if value not in values:
+            listed = " or ".join("none" if one is None else str(one) for one in values)
+            raise SpecError(f"run spec: {key} is {value!r}: model 'lexical' allows {listed}")
 
 
 def make_plan(run: ResolvedRun, store: RecordStore, *, overwrite: bool = False) -> Plan:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from rich.table import Table
 
 from harness.console import make_console
 from tasks.sizes import task_size
 from tasks.suites import get_suite, suite_names
-
-if TYPE_CHECKING:
-    from mteb.abstasks import AbsTask
 
 __all__ = ["describe_command", "list_command"]
 
@@ -33,23 +30,34 @@ def describe_command(name: str) -> int:
     suite = get_suite(name)
     console = make_console()
     console.print(f"[bold]{suite.title}[/bold]\n{suite.description}\n")
-    table = Table("task", "type", "languages", "splits", "metric", "texts", "licence")
+    table = Table("task", "type", "lang.", "splits", "metric", "texts", "licence")
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].no_wrap = True
     table.columns[5].justify = "right"
     for task in suite.tasks():
         size = task_size(task)
         table.add_row(
             task.metadata.name,
             task.metadata.type,
-            _languages(task),
-            ", ".join(task.eval_splits),
+            _few(task.languages, "lang."),
+            _few(task.eval_splits, "splits"),
             task.metadata.main_score,
             "–" if size is None else f"{size.texts:,}",
-            task.metadata.license or "–",
+            _licence(task.metadata.license),
         )
     console.print(table)
+    console.print("Licence 'own': terms of the source itself, linked in the task's metadata.")
     return 0
 
 
-def _languages(task: AbsTask) -> str:
-    languages = task.languages
-    return languages[0] if len(languages) == 1 else f"{len(languages)} languages"
+def _few(names: Sequence[str], kind: str) -> str:
+    """Up to two names, or else how many there are."""
+    return ", ".join(names) if len(names) <= 2 else f"{len(names)} {kind}"
+
+
+def _licence(name: str | None) -> str:
+    """A licence's short name; many are only known by a link."""
+    if name is None:
+        return "–"
+    return "own" if name.startswith("http") else name

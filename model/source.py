@@ -88,9 +88,9 @@ def resolve_model(name: str, revision: str | None = None) -> ModelSource:
         folder, commit = fetch_model(name, revision)
         return _folder_source(folder, name=name, revision=commit)
     near = difflib.get_close_matches(name, BUILT_IN_MODELS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f" did you mean {near[0]!r}?" if near else ""
     raise UnknownModelError(
-        f"unknown model {name!r}{hint}; allowed: {', '.join(BUILT_IN_MODELS)}, "
+        f"unknown model {name!r};{hint} allowed: {', '.join(BUILT_IN_MODELS)}, "
         "an existing folder, or a hub name ORGANISATION/MODEL"
     )
 

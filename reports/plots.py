@@ -109,7 +109,7 @@ def _draw(board: Leaderboard, panels: Sequence[tuple[str, tuple[_Curve, ...]]]) 
         axis.set_xlabel("dimensions", fontsize=8)
     for axis in figure.axes[::columns]:
         axis.set_ylabel("score × 100")
-    handles = {h.get_label(): h for axis in figure.axes for h in axis.get_lines()}
+    handles = {str(h.get_label()): h for axis in figure.axes for h in axis.get_lines()}
     labels = [curve.label for curve in panels[0][1]]
     labels += [label for label in handles if label not in labels]
     figure.legend(

@@ -39,8 +39,7 @@ def load_backend(
 
         if max_length is not None or precision != "float32" or device not in ("auto", "cpu"):
             raise ModelError(
-                "model 'lexical' has no maximum length, runs in float32 and on the CPU; "
-                "leave --max-length, --precision and --device out"
+                "model 'lexical' has no maximum length, runs in float32 and on the CPU"
             )
         return LexicalBackend()
     from model.backends.sentence_transformers import SentenceTransformersBackend

@@ -112,7 +112,7 @@ def test_an_unanswered_query_is_refused_not_forgotten():
 def test_a_score_that_is_no_number_is_refused():
     template = next(t for t in STARTER if t.metadata.type == "STS")
     loaded = load(template)
-    with pytest.raises(EvaluationError, match="main score .* is nan, which is no score"):
+    with pytest.raises(EvaluationError, match=r"main score .* is nan, which is no score"):
         evaluate_task(loaded.copy(42), ConstantEncoder(16), loaded.expected)
 
 

@@ -52,7 +52,7 @@ def test_a_vector_without_direction_is_refused():
 
 
 def test_a_view_wider_than_the_vectors_is_refused():
-    with pytest.raises(ViewError, match="dim=5.*wider.*4"):
+    with pytest.raises(ViewError, match=r"dim=5.*wider.*4"):
         View(5).read(np.ones((1, 4), dtype=np.float32))
 
 
@@ -65,7 +65,7 @@ def test_default_views_are_the_full_vector_and_the_matryoshka_sizes_below():
 def test_resolving_makes_views_concrete_widest_first():
     asked = (View(32), View(), View(64), View(384))
     assert [view.dim for view in resolve_views(asked, 384)] == [384, 64, 32]
-    with pytest.raises(ViewError, match="dim=512.*at most dim=384"):
+    with pytest.raises(ViewError, match=r"dim=512.*at most dim=384"):
         resolve_views((View(512),), 384)
     with pytest.raises(ViewError, match="not fixed"):
         resolve_views((View(64),), None)

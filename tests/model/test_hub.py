@@ -1,0 +1,110 @@
+"""Models from a hub: the real client against a small server on the loopback address."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hub_server import COMMIT, serve_hub
+
+ROOT = Path(__file__).parents[2]
+ASK = """
+import dataclasses, json, sys
+from model.errors import ModelError
+from model.source import resolve_model
+try:
+    source = resolve_model(sys.argv[1], sys.argv[2] or None)
+    answer = {"name": source.name, "revision": source.revision, "folder": str(source.folder),
+              "fingerprint": source.fingerprint, "width": source.width}
+except ModelError as error:
+    answer = {"error": type(error).__name__, "message": str(error)}
+print(json.dumps(answer))
+"""
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Resolves a model in a process of its own: the client reads its settings on import."""
+
+    def call(hub, name, revision="", offline="0"):
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9",
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_OFFLINE": offline,
+            "NO_PROXY": "127.0.0.1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, name, revision],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return call
+
+
+@pytest.fixture
+def repository(tiny_model, tmp_path):
+    folder = shutil.copytree(tiny_model, tmp_path / "repository")
+    (folder / "pytorch_model.bin").write_bytes(b"could run code")
+    (folder / "custom_st.py").write_text("raise SystemExit('remote code ran')")
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "config.json").write_text("{}")
+    return folder
+
+
+def test_a_model_is_fetched_once_at_its_commit_and_only_what_is_safe(ask, repository):
+    from model.fingerprint import fingerprint_folder
+
+    with serve_hub(tiny=repository) as hub:
+        found = ask(hub, "org/tiny")
+        assert (found["name"], found["revision"], found["width"]) == ("org/tiny", COMMIT, 16)
+        fetched = {path.rsplit(f"{COMMIT}/", 1)[-1] for path in hub.requests if "resolve" in path}
+        assert "model.safetensors" in fetched
+        assert not {name for name in fetched if name.endswith((".bin", ".py")) or "onnx" in name}
+        before = len(hub.requests)
+        assert ask(hub, "org/tiny", COMMIT) == found
+        assert not [path for path in hub.requests[before:] if "resolve" in path]
+    assert ask(None, "org/tiny", COMMIT, offline="1") == found
+    for name in ("pytorch_model.bin", "custom_st.py", "README.md"):
+        (repository / name).unlink(missing_ok=True)
+    shutil.rmtree(repository / "onnx")
+    assert fingerprint_folder(repository) == found["fingerprint"]
+
+
+def test_what_the_hub_does_not_have_is_refused(ask, repository):
+    with serve_hub(tiny=repository) as hub:
+        missing = ask(hub, "org/none")
+        assert missing["error"] == "UnknownModelError"
+        assert "neither a folder here nor a public model" in missing["message"]
+        revision = ask(hub, "org/tiny", "v9")
+        assert revision["error"] == "UnknownModelError"
+        assert "at revision 'v9'" in revision["message"]
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_hub_that_refuses_is_quoted(ask, repository, status):
+    with serve_hub(tiny=repository) as hub:
+        hub.refused["org/tiny"] = status
+        answer = ask(hub, "org/tiny")
+    assert answer["error"] == "ModelError"
+    assert "'org/tiny'" in answer["message"]
+    assert "\n" not in answer["message"]
+
+
+def test_without_a_network_the_model_is_named(ask):
+    answer = ask(None, "org/tiny")
+    assert answer["error"] == "ModelError"
+    assert "cannot be reached" in answer["message"]
+    answer = ask(None, "org/tiny", offline="1")
+    assert "cannot be reached" in answer["message"]
