@@ -27,10 +27,9 @@ _HELP = "Evaluate text-embedding models: how good, on which tasks, at which dime
 
 _EXAMPLES = """Examples:
 
-    jina-eval run                                      # the starter suite, two models, on the CPU
-    jina-eval run --model ./my-model --suite starter
-    jina-eval plan --suite starter                     # what would run, and for how long
-    jina-eval report runs/starter
+    jina-eval run                    # a small model and a lexical baseline, on the starter suite
+    jina-eval plan --model minilm    # what would run, and for how long
+    jina-eval report runs/starter    # draw the reports anew
     jina-eval suites list
 """
 
@@ -65,9 +64,10 @@ def run(
 
     Examples:
         jina-eval run
+        jina-eval run --model minilm
         jina-eval run --model minilm --view dim=384 --view dim=64
         jina-eval run --tasks PerlFaqRetrieval,UdhrBitextMining --output runs/two-tasks
-        jina-eval run --model jinaai/jina-embeddings-v3 --suite english
+        jina-eval run --model intfloat/e5-small-v2 --suite english
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def report(*folders: Path, output: Output = None) -> int:
 
     Examples:
         jina-eval report runs/starter
-        jina-eval report runs/starter-a runs/starter-b --output runs/a-and-b
+        jina-eval report runs/starter runs/starter-minilm --output runs/both
 
     Parameters
     ----------

@@ -101,7 +101,9 @@ class TaskRunner:
         loaded = self._load(jobs[0].task)
         if self._run.source.kind == "lexical":
             self._backend.prepare([item.text for item in task_texts(loaded.task)])
-        cache = VectorCache(CACHE_BYTES if len(jobs) > 1 else 0)
+        # Also for a single view: what is encoded together must not depend on how many
+        # views are still missing, or a resumed run would differ in the last bits.
+        cache = VectorCache(CACHE_BYTES)
         for job in jobs:
             record = self._do(job, loaded, cache, progress)
             self._write(job, record)
