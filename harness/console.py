@@ -140,13 +140,13 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     def encoded(self, done: int, of: int) -> None:
         """Move the bar of the current encode."""
-        current = self._bars.tasks[1]
-        if current.finished or current.total != of:
+        if done == 0:
             self._encode_started = time.perf_counter()
             self._bars.reset(self._texts, total=of, visible=True, description="  encoding")
+            return
         self._bars.advance(self._texts, done)
         seconds = time.perf_counter() - self._encode_started
-        rate = current.completed / seconds if seconds > 0.5 else None
+        rate = self._bars.tasks[1].completed / max(seconds, 1e-9)
         self._bars.update(self._texts, texts_per_second=rate)
 
     def job_done(self, job: Job, record: Record) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["EncodeProgress", "MtebEncoder", "Usage", "model_meta"]
 
 EncodeProgress = Callable[[int, int], None]
-"""Called with (texts encoded since the last call, texts that this call has to encode)."""
+"""Called with (texts encoded since the last call, texts to encode in all); first with 0."""
 
 
 @dataclass
@@ -129,6 +129,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             if self._progress is not None:
                 self._progress(done, len(texts))
 
+        report(0)
         started = time.perf_counter()
         encoded = self.backend.encode(texts, route, report)
         check_vectors(encoded.vectors, texts, self.backend.width)

@@ -1,9 +1,10 @@
 """Tables before they have a format: the same cells for terminal, Markdown and HTML."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-__all__ = ["MISSING", "Cell", "Column", "Grid", "mark_best", "number", "percent", "share"]
+__all__ = ["MISSING", "Cell", "Column", "Grid", "mark_best", "number", "percent", "share", "spaced"]
 
 MISSING = "–"
 """Shown for what was not measured; never a zero."""
@@ -56,6 +57,11 @@ class Grid:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+def spaced(name: str) -> str:
+    """A name in CamelCase as words, which may wrap: "Bitext Mining"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
 
 
 def percent(score: float | None) -> Cell:

@@ -16,14 +16,15 @@ def render_html(title: str, grids: Sequence[Grid], pictures: Sequence[tuple[str,
 
     Args:
         title: Its heading.
-        grids: Its tables.
-        pictures: SVG text and description of each picture, put into the page.
+        grids: Its tables, at least one.
+        pictures: SVG text and description of each picture, put after the first table.
     """
-    tables = "\n".join(_render_grid(grid, number) for number, grid in enumerate(grids))
+    first, *others = (_render_grid(grid, number) for number, grid in enumerate(grids))
     figures = "\n".join(
         f'<figure role="img" aria-label="{escape(description)}">{_inline(svg)}</figure>'
         for svg, description in pictures
     )
+    rest = "\n".join(others)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -37,8 +38,9 @@ def render_html(title: str, grids: Sequence[Grid], pictures: Sequence[tuple[str,
 <body>
 <main>
 <h1>{_text(title)}</h1>
+{first}
 {figures}
-{tables}
+{rest}
 </main>
 </body>
 </html>

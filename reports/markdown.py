@@ -17,12 +17,14 @@ def render_markdown(title: str, grids: Sequence[Grid], images: Sequence[tuple[st
 
     Args:
         title: Its heading.
-        grids: Its tables.
-        images: File name and description of pictures that stand beside it.
+        grids: Its tables, at least one.
+        images: File name and description of pictures beside it, shown after the first table.
     """
     parts = [f"# {_escape(title)}\n"]
+    first, *others = (_render_grid(grid) for grid in grids)
+    parts.append(first)
     parts += [f"![{_escape(description)}]({name})\n" for name, description in images]
-    parts += [_render_grid(grid) for grid in grids]
+    parts += others
     return "\n".join(parts)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.grid import spaced
 from reports.leaderboard import Entry, Leaderboard
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def plot_dimensions(board: Leaderboard) -> Picture | None:
     Returns:
         None if no model was read at two dimensions or more.
     """
-    panels = [(_OVERALL, _panel(board, None)), *((t, _panel(board, t)) for t in board.types)]
+    panels = [
+        (_OVERALL, _panel(board, None)),
+        *((spaced(t), _panel(board, t)) for t in board.types),
+    ]
     panels = [(title, curves) for title, curves in panels if curves]
     if not any(len(curve.dims) > 1 for _, curves in panels for curve in curves):
         return None
@@ -99,17 +103,17 @@ def _draw(board: Leaderboard, panels: Sequence[tuple[str, tuple[_Curve, ...]]]) 
     columns = min(_MAX_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(3.4 * columns, 2.5 * rows + 0.7), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     ticks = sorted({dim for _, curves in panels for curve in curves for dim in curve.dims})
-    for axis, (title, curves) in zip(axes, panels, strict=False):
+    for number, (axis, (title, curves)) in enumerate(zip(axes, panels, strict=False)):
         _draw_panel(axis, title, curves, ticks)
-    for axis in list(axes)[len(panels) :]:
+        if number % columns == 0:
+            axis.set_ylabel("score × 100")
+        if number + columns >= len(panels):  # nothing below it
+            axis.set_xlabel("dimensions", fontsize=8)
+    for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    for axis in figure.axes[len(panels) - columns : len(panels)]:
-        axis.set_xlabel("dimensions", fontsize=8)
-    for axis in figure.axes[::columns]:
-        axis.set_ylabel("score × 100")
-    handles = {str(h.get_label()): h for axis in figure.axes for h in axis.get_lines()}
+    handles = {str(h.get_label()): h for axis in axes for h in axis.get_lines()}
     labels = [curve.label for curve in panels[0][1]]
     labels += [label for label in handles if label not in labels]
     figure.legend(

@@ -1,6 +1,6 @@
 """The tables of a leaderboard: scores by type, facts, scores by dimension, scores by task."""
 
-from reports.grid import Cell, Column, Grid, mark_best, number, percent, share
+from reports.grid import Cell, Column, Grid, mark_best, number, percent, share, spaced
 from reports.leaderboard import Entry, Leaderboard
 
 __all__ = ["all_grids", "dimensions_grid", "facts_grid", "scores_grid", "tasks_grid"]
@@ -35,7 +35,7 @@ def scores_grid(board: Leaderboard) -> Grid:
         (Cell(entry.label), *_score_cells(board, entry, entry.main_view)) for entry in board.entries
     ]
     columns = (Column("Model", numeric=False), *_score_columns(board))
-    return Grid(f"Leaderboard: {board.suite}", columns, mark_best(rows), _score_notes(board))
+    return Grid("Scores by task type", columns, mark_best(rows), _score_notes(board))
 
 
 def facts_grid(board: Leaderboard) -> Grid:
@@ -105,7 +105,7 @@ def tasks_grid(board: Leaderboard) -> Grid:
         rows.append(
             (
                 Cell(task.name),
-                Cell(task.type, short=_SHORT_TYPES.get(task.type, task.type)),
+                Cell(spaced(task.type), short=_SHORT_TYPES.get(task.type, task.type)),
                 Cell(task.metric or "–"),
                 number(task.examples),
                 *marked,
@@ -115,7 +115,7 @@ def tasks_grid(board: Leaderboard) -> Grid:
 
 
 def _score_columns(board: Leaderboard) -> tuple[Column, ...]:
-    types = (Column(name, _SHORT_TYPES.get(name, name[:7])) for name in board.types)
+    types = (Column(spaced(name), _SHORT_TYPES.get(name, name[:7])) for name in board.types)
     return (Column("Mean (task)", "Mean"), Column("Mean (type)", "by type"), *types)
 
 

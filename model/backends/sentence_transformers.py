@@ -15,7 +15,7 @@ from model.source import ModelSource
 
 __all__ = ["SentenceTransformersBackend"]
 
-_CHUNK_BATCHES = 16
+_CHUNK_BATCHES = 4
 """Batches between two progress reports (and chances to stop)."""
 
 

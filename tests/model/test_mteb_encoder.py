@@ -110,7 +110,7 @@ def test_progress_is_told_out_of_how_many():
     encoder = make()
     encoder._progress = lambda done, of: seen.append((done, of))
     encode(encoder, ["aa", "b", "aa"])
-    assert seen == [(2, 2)]
+    assert seen == [(0, 2), (2, 2)]
 
 
 def nan(vectors):
