@@ -14,6 +14,8 @@ from harness.output import Output, default_output
 from harness.plan import Plan, make_plan, resolve_run
 from harness.run import Outcome, execute
 from harness.spec import RunSpec
+from reports.grid import MISSING, Cell, Column, Grid, number, short_type
+from reports.terminal import render_grid
 from results.store import RecordStore
 
 __all__ = ["plan_command", "report_command", "run_command"]
@@ -46,7 +48,7 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     for run in [resolve_run(spec) for spec in specs]:
         plan = make_plan(run, output.store)
         console.print(_resolved_table(plan))
-        console.print(_plan_table(plan, output))
+        console.print(render_grid(_plan_grid(plan, output)))
     return 0
 
 
@@ -105,57 +107,45 @@ def _resolved_table(plan: Plan) -> Table:
     return table
 
 
-def _plan_table(plan: Plan, output: Output) -> Table:
+def _plan_grid(plan: Plan, output: Output) -> Grid:
     expected = estimate(plan, output.store)
-    table = Table(
-        "task",
-        "type",
-        "stored",
-        "missing",
-        "texts",
-        "tokens",
-        "expected",
-        title=f"{plan.run.source.name} on {plan.run.suite.title} → {output.folder}",
-        caption=f"Tokens are estimated; times {expected.basis}.",
-        title_justify="left",
-        caption_justify="left",
+    columns = (
+        Column("Task", numeric=False),
+        Column("Type", numeric=False),
+        *(Column(title) for title in ("Stored", "Missing", "Texts", "Tokens", "Expected")),
     )
-    for column in table.columns:
-        column.overflow = "fold"
-    table.columns[0].no_wrap = True
-    for column in table.columns[2:]:
-        column.justify = "right"
-        column.no_wrap = True
-    for row in expected.tasks:
-        table.add_row(
-            row.task,
-            row.type,
-            str(row.stored),
-            str(row.missing),
-            _number(row.texts),
-            _number(row.tokens),
-            _duration(row.seconds),
+    rows = [
+        (
+            Cell(row.task),
+            Cell(row.type, short=short_type(row.type)),
+            number(row.stored),
+            number(row.missing),
+            number(row.texts),
+            number(row.tokens),
+            Cell(_duration(row.seconds)),
         )
-    table.add_section()
-    table.add_row(
-        f"{len(expected.tasks)} tasks",
-        "",
-        str(sum(row.stored for row in expected.tasks)),
-        str(sum(row.missing for row in expected.tasks)),
-        _number(expected.texts),
-        _number(expected.tokens),
-        _duration(expected.seconds),
+        for row in expected.tasks
+    ]
+    total = (
+        Cell(f"{len(expected.tasks)} tasks", best=True),
+        Cell(""),
+        number(sum(row.stored for row in expected.tasks)),
+        number(sum(row.missing for row in expected.tasks)),
+        number(expected.texts),
+        number(expected.tokens),
+        Cell(_duration(expected.seconds)),
     )
-    return table
-
-
-def _number(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
+    title = f"{plan.run.source.name} on {plan.run.suite.title} → {output.folder}"
+    unknown = sum(row.texts is None for row in expected.tasks)
+    notes = [f"Tokens are estimated; times {expected.basis}."]
+    if unknown:
+        notes.append(f"Tasks whose size is not known: {unknown}; the sums are without them.")
+    return Grid(title, columns, (*rows, total), tuple(notes))
 
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "–"
+        return MISSING
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 6000:

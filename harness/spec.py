@@ -6,7 +6,7 @@ checked here as far as that needs neither model nor data.
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -18,6 +18,9 @@ __all__ = ["DEFAULT_MODELS", "Precision", "RunSpec", "load_specs"]
 
 DEFAULT_MODELS = ("minilm", "lexical")
 """What is evaluated when nobody names a model: a small embedding model and a lexical baseline."""
+
+_LEXICAL = "lexical"
+_OF_EMBEDDING_MODELS = ("views", "routing", "precision", "max_length", "device", "batch_size")
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -78,7 +81,18 @@ def load_specs(file: Path | None, flags: Mapping[str, Any]) -> tuple[RunSpec, ..
         raise SpecError(f"run spec: model is {models!r}; expected a name, or a list of names")
     if len(set(map(str, models))) < len(models):
         raise SpecError(f"run spec: model names one twice: {', '.join(map(str, models))}")
-    return tuple(_make({"model": model, **values}) for model in models)
+    return tuple(_make({"model": model, **_applicable(model, models, values)}) for model in models)
+
+
+def _applicable(model: Any, models: Sequence[Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values that concern a model.
+
+    Where the lexical baseline is compared with embedding models, what only
+    those have does not concern it; asked of it alone, it is an error later on.
+    """
+    if model != _LEXICAL or len(models) == 1:
+        return values
+    return {name: value for name, value in values.items() if name not in _OF_EMBEDDING_MODELS}
 
 
 def _read(file: Path) -> dict[str, Any]:

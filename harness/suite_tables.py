@@ -3,61 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from harness.console import make_console
+from reports.grid import MISSING, Cell, Column, Grid, number, short_type
+from reports.terminal import render_grid
 from tasks.sizes import task_size
 from tasks.suites import get_suite, suite_names
+
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTask
 
 __all__ = ["describe_command", "list_command"]
 
 
 def list_command() -> int:
     """Print the suites. Returns the exit code."""
-    table = Table("suite", "title", "what it holds")
-    for name in suite_names():
-        suite = get_suite(name)
-        table.add_row(name, suite.title, suite.description)
-    console = make_console()
-    console.print(table)
-    console.print("Any mteb benchmark is a suite too, under its own name.")
+    suites = [get_suite(name) for name in suite_names()]
+    columns = tuple(Column(title, numeric=False) for title in ("Suite", "Title", "What it holds"))
+    rows = tuple((Cell(s.name), Cell(s.title), Cell(s.description)) for s in suites)
+    notes = ("Any mteb benchmark is a suite too, under its own name.",)
+    make_console().print(render_grid(Grid("Suites", columns, rows, notes)))
     return 0
 
 
 def describe_command(name: str) -> int:
     """Print a suite's tasks. Returns the exit code."""
     suite = get_suite(name)
-    console = make_console()
-    console.print(f"[bold]{suite.title}[/bold]\n{suite.description}\n")
-    table = Table("task", "type", "lang.", "splits", "metric", "texts", "licence")
-    for column in table.columns:
-        column.overflow = "fold"
-    table.columns[0].no_wrap = True
-    table.columns[5].justify = "right"
-    for task in suite.tasks():
-        size = task_size(task)
-        table.add_row(
-            task.metadata.name,
-            task.metadata.type,
-            _few(task.languages, "lang."),
-            _few(task.eval_splits, "splits"),
-            task.metadata.main_score,
-            "–" if size is None else f"{size.texts:,}",
-            _licence(task.metadata.license),
-        )
-    console.print(table)
-    console.print("Licence 'own': terms of the source itself, linked in the task's metadata.")
+    names = ("Task", "Type", "Languages", "Splits", "Metric")
+    columns = (
+        *(Column(name, numeric=False) for name in names),
+        Column("Texts"),
+        Column("Licence", numeric=False),
+    )
+    rows = tuple(_row(task) for task in suite.tasks())
+    notes = (
+        suite.description,
+        "Licence 'own': terms of the source itself, linked in the task's metadata.",
+    )
+    make_console().print(render_grid(Grid(suite.title, columns, rows, notes)))
     return 0
 
 
-def _few(names: Sequence[str], kind: str) -> str:
-    """Up to two names, or else how many there are."""
-    return ", ".join(names) if len(names) <= 2 else f"{len(names)} {kind}"
+def _row(task: AbsTask) -> tuple[Cell, ...]:
+    size = task_size(task)
+    return (
+        Cell(task.metadata.name),
+        Cell(task.metadata.type, short=short_type(task.metadata.type)),
+        Cell(_few(task.languages)),
+        Cell(_few(task.eval_splits)),
+        Cell(task.metadata.main_score),
+        number(None if size is None else size.texts),
+        Cell(_licence(task.metadata.license)),
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    """A single name, or else how many there are."""
+    return names[0] if len(names) == 1 else str(len(names))
 
 
 def _licence(name: str | None) -> str:
     """A licence's short name; many are only known by a link."""
     if name is None:
-        return "–"
+        return MISSING
     return "own" if name.startswith("http") else name

@@ -4,10 +4,37 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-__all__ = ["MISSING", "Cell", "Column", "Grid", "mark_best", "number", "percent", "share", "spaced"]
+__all__ = [
+    "MISSING",
+    "Cell",
+    "Column",
+    "Grid",
+    "mark_best",
+    "number",
+    "percent",
+    "share",
+    "short_type",
+    "spaced",
+]
 
 MISSING = "–"
 """Shown for what was not measured; never a zero."""
+
+
+_SHORT_TYPES = {
+    "Retrieval": "Retr.",
+    "Reranking": "Rerank.",
+    "InstructionRetrieval": "I.Retr.",
+    "InstructionReranking": "I.Rer.",
+    "Classification": "Class.",
+    "MultilabelClassification": "Multil.",
+    "PairClassification": "Pair",
+    "Clustering": "Clust.",
+    "BitextMining": "Bitext",
+    "Summarization": "Summ.",
+    "Regression": "Regr.",
+    "ZeroShotClassification": "Zero",
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +84,11 @@ class Grid:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+def short_type(name: str) -> str:
+    """A task type in at most seven letters."""
+    return _SHORT_TYPES.get(name, name[:7])
 
 
 def spaced(name: str) -> str:

@@ -1,24 +1,9 @@
 """The tables of a leaderboard: scores by type, facts, scores by dimension, scores by task."""
 
-from reports.grid import Cell, Column, Grid, mark_best, number, percent, share, spaced
+from reports.grid import Cell, Column, Grid, mark_best, number, percent, share, short_type, spaced
 from reports.leaderboard import Entry, Leaderboard
 
 __all__ = ["all_grids", "dimensions_grid", "facts_grid", "scores_grid", "tasks_grid"]
-
-_SHORT_TYPES = {
-    "Retrieval": "Retr.",
-    "Reranking": "Rerank.",
-    "InstructionRetrieval": "I.Retr.",
-    "InstructionReranking": "I.Rer.",
-    "Classification": "Class.",
-    "MultilabelClassification": "Multil.",
-    "PairClassification": "Pair",
-    "Clustering": "Clust.",
-    "BitextMining": "Bitext",
-    "Summarization": "Summ.",
-    "Regression": "Regr.",
-    "ZeroShotClassification": "Zero",
-}
 
 
 def all_grids(board: Leaderboard) -> tuple[Grid, ...]:
@@ -105,7 +90,7 @@ def tasks_grid(board: Leaderboard) -> Grid:
         rows.append(
             (
                 Cell(task.name),
-                Cell(spaced(task.type), short=_SHORT_TYPES.get(task.type, task.type)),
+                Cell(spaced(task.type), short=short_type(task.type)),
                 Cell(task.metric or "–"),
                 number(task.examples),
                 *marked,
@@ -115,7 +100,7 @@ def tasks_grid(board: Leaderboard) -> Grid:
 
 
 def _score_columns(board: Leaderboard) -> tuple[Column, ...]:
-    types = (Column(spaced(name), _SHORT_TYPES.get(name, name[:7])) for name in board.types)
+    types = (Column(spaced(name), short_type(name)) for name in board.types)
     return (Column("Mean (task)", "Mean"), Column("Mean (type)", "by type"), *types)
 
 

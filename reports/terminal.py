@@ -1,5 +1,6 @@
 """Tables for the terminal."""
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -10,22 +11,14 @@ from reports.tables import all_grids
 __all__ = ["leaderboard_tables", "render_grid"]
 
 
-def leaderboard_tables(board: Leaderboard) -> tuple[Table, ...]:
+def leaderboard_tables(board: Leaderboard) -> tuple[Group, ...]:
     """A leaderboard's tables, ready to be printed by rich."""
     return tuple(render_grid(grid) for grid in all_grids(board))
 
 
-def render_grid(grid: Grid) -> Table:
+def render_grid(grid: Grid) -> Group:
     """One table; numbers never wrap, names may."""
-    table = Table(
-        title=Text(grid.title, style="bold"),
-        caption=Text("\n".join(grid.notes), style="dim"),
-        title_justify="left",
-        caption_justify="left",
-        padding=(0, 1, 0, 0),
-        box=None,
-        header_style="bold",
-    )
+    table = Table(padding=(0, 1, 0, 0), box=None, header_style="bold")
     longest = min(40, max((len(row[0].text) for row in grid.rows), default=0))
     for index, column in enumerate(grid.columns):
         table.add_column(
@@ -37,7 +30,8 @@ def render_grid(grid: Grid) -> Table:
         )
     for row in grid.rows:
         table.add_row(*(_render_cell(cell) for cell in row))
-    return table
+    notes = (Text(note, style="dim") for note in grid.notes)
+    return Group(Text(grid.title, style="bold"), table, *notes)
 
 
 def _render_cell(cell: Cell) -> Text:

@@ -44,6 +44,15 @@ def test_a_list_of_models_gives_a_spec_each_equal_but_for_the_model(tmp_path):
     assert one.model_copy(update={"model": other.model}) == other
 
 
+def test_keys_of_embedding_models_do_not_concern_a_lexical_baseline_beside_them():
+    flags = {"views": ("dim=64",), "precision": "bfloat16", "seed": 7}
+    embedding, lexical = load_specs(None, flags)
+    assert embedding.views == ("dim=64",)
+    assert lexical == RunSpec(model="lexical", seed=7)
+    (alone,) = load_specs(None, {"model": ("lexical",), **flags})
+    assert alone.views == ("dim=64",)
+
+
 @given(model=names, tasks=st.lists(names), seed=st.integers(0, 2**32 - 1))
 def test_a_toml_file_says_the_same_as_flags(tmp_path_factory, model, tasks, seed):
     listed = ", ".join(f'"{task}"' for task in tasks)

