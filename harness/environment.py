@@ -1,5 +1,7 @@
 """Where a run happens: versions, machine, state of the code."""
 
+from __future__ import annotations
+
 import functools
 import importlib.metadata
 import os
@@ -31,7 +33,7 @@ _PACKAGES = (
 )
 
 
-def describe_environment(backend: "Backend") -> Environment:
+def describe_environment(backend: Backend) -> Environment:
     """The environment of a loaded model; packages that are not installed are left out."""
     import torch
 

@@ -5,6 +5,8 @@ write them to a file. `PredictionRecorder` takes that method's place, so that
 coverage can be counted for every task type in one way.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +29,7 @@ class PredictionRecorder:
         predictions: mteb's predictions by (split, subset).
     """
 
-    def __init__(self, task: "AbsTask") -> None:
+    def __init__(self, task: AbsTask) -> None:
         """Take the place of the task's own writer.
 
         Args:

@@ -1,5 +1,7 @@
 """The lexical baseline in mteb: BM25 finds documents, TF-IDF does the rest."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,7 @@ class LexicalMtebEncoder(MtebEncoder):
     _bm25: BM25Search
     _corpus_size: int
 
-    def index(self, corpus: "CorpusDatasetType", **kwargs: Any) -> None:
+    def index(self, corpus: CorpusDatasetType, **kwargs: Any) -> None:
         """Index the documents of a retrieval task; arguments as in mteb's SearchProtocol."""
         self._bm25 = BM25Search()
         self._corpus_size = len(corpus)
@@ -37,12 +39,12 @@ class LexicalMtebEncoder(MtebEncoder):
 
     def search(
         self,
-        queries: "QueryDatasetType",
+        queries: QueryDatasetType,
         *,
         top_k: int,
-        top_ranked: "TopRankedDocumentsType | None" = None,
+        top_ranked: TopRankedDocumentsType | None = None,
         **kwargs: Any,
-    ) -> "RetrievalOutputType":
+    ) -> RetrievalOutputType:
         """Find documents for queries; arguments as in mteb's SearchProtocol."""
         # mteb's BM25 reranks by searching first and filtering after, so that
         # candidates below the cut would be lost: search everything then.
@@ -51,6 +53,6 @@ class LexicalMtebEncoder(MtebEncoder):
             return self._bm25.search(queries, top_k=depth, top_ranked=top_ranked, **kwargs)
 
 
-def _no_bars() -> "contextlib.AbstractContextManager[object]":
+def _no_bars() -> contextlib.AbstractContextManager[object]:
     """bm25s draws its bars whatever it is told through mteb: let it draw them nowhere."""
     return contextlib.redirect_stderr(io.StringIO())

@@ -4,6 +4,8 @@ The way of a text: mteb's batch → route (adapter, prompt) → what is at hand 
 only the misses through the model → checks → view → mteb's evaluator.
 """
 
+from __future__ import annotations
+
 import hashlib
 import time
 from collections.abc import Callable
@@ -96,12 +98,12 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
 
     def encode(
         self,
-        inputs: "DataLoader[BatchedInput]",
+        inputs: DataLoader[BatchedInput],
         *,
-        task_metadata: "TaskMetadata",
+        task_metadata: TaskMetadata,
         hf_split: str,
         hf_subset: str,
-        prompt_type: "PromptType | None" = None,
+        prompt_type: PromptType | None = None,
         **kwargs: Any,
     ) -> npt.NDArray[np.float32]:
         """Turn mteb's batches into vectors.
@@ -142,7 +144,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         texts: list[str],
         distinct: list[str],
         route: Route,
-        at_hand: "Mapping[str, CachedText]",
+        at_hand: Mapping[str, CachedText],
     ) -> None:
         usage = self.usage
         usage.texts += len(texts)
@@ -160,7 +162,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
                 usage.truncated_tokens = (usage.truncated_tokens or 0) + entry.truncated
 
 
-def model_meta(source: ModelSource, experiment: "Mapping[str, Any]") -> ModelMeta:
+def model_meta(source: ModelSource, experiment: Mapping[str, Any]) -> ModelMeta:
     """The metadata that mteb keeps of a model, under some settings.
 
     Args:

@@ -6,6 +6,8 @@ A routing profile maps (task, prompt type) to a route. Profiles by name:
     none   no prompt at all
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -43,7 +45,7 @@ class Routing(Protocol):
         """The profile's name."""
         ...
 
-    def route(self, task: "TaskMetadata", prompt_type: "PromptType | None") -> Route:
+    def route(self, task: TaskMetadata, prompt_type: PromptType | None) -> Route:
         """The route for one side (query, document, or None for the only one) of a task."""
         ...
 
@@ -63,7 +65,7 @@ class PromptConfiguration:
     default: str | None = None
     two_towers: bool = False
 
-    def tower(self, prompt_type: "PromptType | None") -> str | None:
+    def tower(self, prompt_type: PromptType | None) -> str | None:
         """Name of the sub-network for one side; None for a model with only one."""
         if not self.two_towers or prompt_type is None:
             return None
@@ -81,7 +83,7 @@ class MtebPrompts:
     configuration: PromptConfiguration
     name: str = "mteb"
 
-    def route(self, task: "TaskMetadata", prompt_type: "PromptType | None") -> Route:
+    def route(self, task: TaskMetadata, prompt_type: PromptType | None) -> Route:
         """The route by mteb's order: task and side, task, type and side, type, side, default."""
         from mteb.models.abs_encoder import get_prompt_name
 
@@ -104,7 +106,7 @@ class NoPrompts:
     configuration: PromptConfiguration = field(default_factory=PromptConfiguration)
     name: str = "none"
 
-    def route(self, task: "TaskMetadata", prompt_type: "PromptType | None") -> Route:
+    def route(self, task: TaskMetadata, prompt_type: PromptType | None) -> Route:
         """The same for all: no prompt (a model with two towers still uses both)."""
         return Route(adapter=self.configuration.tower(prompt_type))
 

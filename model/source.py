@@ -155,12 +155,11 @@ def _folder_source(
 def _read_modules(folder: Path) -> list[dict[str, Any]]:
     path = folder / "modules.json"
     if not path.exists():
-        if not (folder / "config.json").exists():
-            raise ModelError(
-                f"model folder {folder} has neither modules.json nor config.json: "
-                "it is no sentence-transformers model"
-            )
-        return []
+        # sentence-transformers would take the mean of the token vectors: a guess.
+        raise ModelError(
+            f"model folder {folder} has no modules.json, so that its pooling is not known; "
+            "save it once with sentence-transformers and the pooling it was trained with"
+        )
     modules = _read_json(path, list)
     for module in modules:
         kind = module.get("type") if isinstance(module, dict) else None
@@ -174,9 +173,6 @@ def _read_modules(folder: Path) -> list[dict[str, Any]]:
 
 def _read_width(folder: Path, modules: list[dict[str, Any]]) -> int | None:
     """Width of the vectors as the configuration files say it; None if they do not."""
-    if not modules:
-        width = _read_json(folder / "config.json").get("hidden_size")
-        return width if isinstance(width, int) else None
     for module in reversed(modules):
         config = _read_json(folder / module.get("path", "") / "config.json")
         keys = {"Dense": "out_features", "Pooling": "word_embedding_dimension"}

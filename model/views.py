@@ -4,6 +4,8 @@ A view is written `dim=256`, or `dim=full` for the whole vector, and prints
 back to what was written: `str(View.parse(text)) == text` for canonical text.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +38,7 @@ class View:
         return "dim=full" if self.dim is None else f"dim={self.dim}"
 
     @classmethod
-    def parse(cls, text: str) -> "View":
+    def parse(cls, text: str) -> View:
         """Read a view from its name.
 
         Raises:

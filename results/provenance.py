@@ -6,6 +6,8 @@ and a rerun with another identity never passes for it. Its `cost` is what the
 measurement took; it changes from run to run and decides nothing.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping
@@ -115,7 +117,7 @@ class Identity(_Frozen):
         )
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def differences(self, other: "Identity") -> dict[str, tuple[Any, Any]]:
+    def differences(self, other: Identity) -> dict[str, tuple[Any, Any]]:
         """Fields in which the two differ: name to (own value, other's value)."""
         mine, theirs = self.model_dump(), other.model_dump()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}

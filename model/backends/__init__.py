@@ -1,5 +1,7 @@
 """The ways of turning text into vectors, one a file."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from model.errors import ModelError
@@ -21,7 +23,7 @@ def load_backend(
     precision: str = "float32",
     max_length: int | None = None,
     batch_size: int = 32,
-) -> "Backend":
+) -> Backend:
     """Load a model.
 
     Args:

@@ -96,17 +96,19 @@ def test_code_of_the_models_own_is_never_run(folder):
 
 
 def test_broken_files_are_named(folder):
+    modules = (folder / "modules.json").read_text()
     (folder / "modules.json").write_text("{")
     assert "modules.json is not JSON" in refused(str(folder))
-    (folder / "modules.json").unlink()
+    (folder / "modules.json").write_text("{}")
+    assert "should hold a JSON list" in refused(str(folder))
+    (folder / "modules.json").write_text(modules)
     (folder / "model.safetensors").write_bytes(b"\xff" * 20)
     assert "not a safetensors file" in refused(str(folder))
 
 
-def test_a_folder_that_is_no_model_is_refused(folder, tmp_path):
-    (tmp_path / "other").mkdir()
-    shutil.copy(folder / "model.safetensors", tmp_path / "other")
-    assert "neither modules.json nor config.json" in refused(str(tmp_path / "other"))
+def test_a_model_that_does_not_say_how_it_pools_is_refused(folder):
+    (folder / "modules.json").unlink()
+    assert "its pooling is not known" in refused(str(folder))
 
 
 def test_only_hub_models_have_revisions(folder):
