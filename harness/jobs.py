@@ -26,6 +26,7 @@ from results.provenance import (
 from results.record import Record
 from results.store import RecordStore
 from tasks.fresh import fresh_task
+from tasks.loading import load_fresh
 from tasks.texts import content_hash, expected_examples, task_texts
 
 if TYPE_CHECKING:
@@ -119,8 +120,7 @@ class TaskRunner:
             ) from error
 
     def _load(self, template: AbsTask) -> LoadedTask:
-        task = fresh_task(template, self._run.spec.seed)
-        task.load_data()
+        task = load_fresh(template, self._run.spec.seed)
         expected = {
             (split, subset): count
             for split, subsets in expected_examples(task).items()

@@ -33,3 +33,7 @@ class DataFileError(ValueError):
 
 class UnsupportedTaskError(ValueError):
     """A task whose type this package cannot read."""
+
+
+class DataUnavailableError(ValueError):
+    """A task's data can be had neither from the hub nor from the cache."""

@@ -8,8 +8,9 @@ import sys
 import mteb
 import pytest
 
-from tasks.errors import UnknownNameError
+from tasks.errors import DataUnavailableError, UnknownNameError
 from tasks.fresh import fresh_task
+from tasks.loading import load_fresh
 from tasks.sizes import task_size
 from tasks.suites import get_suite, select_tasks, suite_names
 
@@ -141,3 +142,24 @@ def test_the_size_of_part_of_a_starter_task_is_not_known() -> None:
     assert task_size(task) is not None
     task.filter_languages(["deu"])
     assert task_size(task) is None
+
+
+def test_data_that_cannot_be_had_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    (task,) = select_tasks(get_suite("english"), ["STSBenchmark"])
+
+    def unreachable(self: object, *args: object, **kwargs: object) -> None:
+        raise ConnectionError("Couldn't reach\n'mteb/stsbenchmark-sts' on the Hub")
+
+    monkeypatch.setattr(type(task), "load_data", unreachable)
+    with pytest.raises(
+        DataUnavailableError, match=r"data mteb/stsbenchmark-sts at revision"
+    ) as error:
+        load_fresh(task, 42)
+    assert "\n" not in str(error.value)
+
+
+def test_data_is_loaded_into_a_new_object() -> None:
+    (task,) = select_tasks(get_suite("starter"), ["PerlFaqRetrieval"])
+    loaded = load_fresh(task, 42)
+    assert loaded.data_loaded and not task.data_loaded
+    assert type(loaded) is type(task)
