@@ -20,7 +20,6 @@ from harness.flags import SpecFlags
 __all__ = ["app", "main"]
 
 EXIT_ERROR = 2
-EXIT_CRASH = 1
 EXIT_INTERRUPTED = 130
 
 _HELP = "Evaluate text-embedding models: how good, on which tasks, at which dimension."

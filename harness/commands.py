@@ -86,10 +86,8 @@ def _exit_code(plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> int:
         return 0
     tasks = sum(len({job.ref.task for job in plan.jobs}) for plan in plans)
     first = next(reason for outcome in outcomes for reason in outcome.refused.values())
-    show_error(
-        f"{len(refused)} of {tasks} tasks gave no score, the first is {refused[0]}: {first}; "
-        "all other records are stored"
-    )
+    rest = "; the other records are stored" if len(refused) < tasks else ""
+    show_error(f"{len(refused)} of {tasks} tasks gave no score, first {refused[0]}: {first}{rest}")
     return 1 if any(outcome.crashed for outcome in outcomes) else 2
 
 

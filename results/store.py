@@ -121,10 +121,6 @@ class RecordStore:
         write_atomic(manifest, _json(digests))
         return folder / f"{record.ref.task}.json"
 
-    def remove(self, ref: RecordRef) -> None:
-        """Forget a record: without its manifest it no longer counts as stored."""
-        self._manifest(ref).unlink(missing_ok=True)
-
     def records(self) -> Iterator[Record]:
         """All complete records, in a stable order.
 

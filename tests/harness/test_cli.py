@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import dataclasses
 import json
 import os
 import re
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli import app, main
+from harness.flags import SpecFlags
 from harness.output import Output
+from harness.spec import RunSpec
+from tests.tiny_models import make_sentence_transformer
 
 TWO = "LeeDocumentSTS,PerlFaqRetrieval"
 
@@ -276,7 +280,7 @@ def test_one_task_without_a_score_does_not_cost_the_others(
 
     monkeypatch.setattr(harness.jobs, "evaluate_task", failing)
     message = refuse("run", "-m", tiny_model, "-o", "out", "--tasks", TWO, code=1)
-    assert "1 of 2 tasks gave no score, the first is LeeDocumentSTS: unexpected Zero" in message
+    assert "1 of 2 tasks gave no score, first LeeDocumentSTS: unexpected Zero" in message
     assert "planted" in (in_folder / "out/failures/LeeDocumentSTS.txt").read_text()
     assert len(list((in_folder / "out").rglob("PerlFaqRetrieval/manifest.json"))) == 1
     leaderboard = (in_folder / "out/reports/leaderboard.md").read_text()
@@ -335,6 +339,42 @@ def test_an_interrupted_run_says_how_to_go_on(in_folder, tiny_model):
     assert errors.splitlines()[-1].startswith("error: interrupted; what was stored is kept")
     assert "Traceback" not in errors
     assert list(output.store.records())
+
+
+def test_every_key_of_the_run_spec_has_a_flag_and_no_flag_is_added_by_accident():
+    keys = set(RunSpec.model_fields) - {"views"} | {"view"}
+    assert {field.name for field in dataclasses.fields(SpecFlags)} == keys
+    shown = subprocess.run(
+        [sys.executable, "-m", "harness", "run", "--help"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    flags = set(re.findall(r"^│ (--[a-z-]+)", shown, re.MULTILINE))
+    assert flags == {
+        f"--{key.replace('_', '-')}" for key in keys | {"output", "overwrite", "quiet"}
+    }
+
+
+def test_prompts_are_routed_recorded_and_can_be_left_out(in_folder):
+    model = make_sentence_transformer(
+        in_folder / "prompted", prompts={"query": "q q q ", "document": "d "}
+    )
+    task = "PerlFaqRetrieval"
+    assert run(model, "out", tasks=task) == 0
+    assert run(model, "out", "--routing", "none", tasks=task) == 0
+    found = {}
+    for path in (in_folder / "out").rglob(f"{task}/provenance.json"):
+        facts = json.loads(path.read_text())
+        found[facts["run_spec"]["routing"]] = facts
+    prompts = {side: route["prompt"] for side, route in found["mteb"]["identity"]["routes"].items()}
+    assert prompts == {"query": "q q q ", "document": "d "}
+    assert {r["prompt"] for r in found["none"]["identity"]["routes"].values()} == {""}
+    assert found["mteb"]["score"] != found["none"]["score"]
+    assert found["mteb"]["text_count"]["tokens"] > found["none"]["text_count"]["tokens"]
+    assert (in_folder / "out/reports/leaderboard.md").read_text().count("routing none") >= 1
 
 
 def test_plan_says_what_is_stored_and_missing(in_folder, tiny_model, capfd):
