@@ -6,9 +6,9 @@ from reports.grid import Cell, Grid
 
 __all__ = ["render_markdown"]
 
-# Letters that mean something in Markdown or HTML; names come from users.
+# Letters that mean something inside a line of Markdown or HTML; names come from users.
 _ESCAPED = str.maketrans(
-    {**{sign: f"\\{sign}" for sign in "\\`*_{}[]()#+!|~"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
+    {**{sign: f"\\{sign}" for sign in "\\`*_[]|~"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
 
 

@@ -101,7 +101,7 @@ def tasks_grid(board: Leaderboard) -> Grid:
 
 def _score_columns(board: Leaderboard) -> tuple[Column, ...]:
     types = (Column(spaced(name), short_type(name)) for name in board.types)
-    return (Column("Mean (task)", "Mean"), Column("Mean (type)", "by type"), *types)
+    return (Column("Mean (task)", "by task"), Column("Mean (type)", "by type"), *types)
 
 
 def _score_cells(board: Leaderboard, entry: Entry, view: str) -> tuple[Cell, ...]:
@@ -113,7 +113,10 @@ def _score_cells(board: Leaderboard, entry: Entry, view: str) -> tuple[Cell, ...
 
 
 def _score_notes(board: Leaderboard) -> tuple[str, ...]:
-    notes = ["Scores × 100, means over the same tasks in every row; – is not measured."]
+    notes = [
+        "Scores × 100. By task: mean over all tasks; by type: mean over the types' means. "
+        "– is not measured."
+    ]
     for entry in board.entries:
         missing = board.missing(entry)
         if missing:
