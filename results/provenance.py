@@ -92,7 +92,12 @@ class ModelFacts(_Frozen):
 
 
 class Identity(_Frozen):
-    """Everything that decides a score. Equal identities, equal scores."""
+    """Everything that decides a score. Equal identities, equal scores.
+
+    `format` stands for this project's own code: it is raised whenever a change
+    of ours moves a score or the meaning of a field, so that older records are
+    recognised as stale.
+    """
 
     format: Literal[1] = 1
     model: str
