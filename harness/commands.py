@@ -8,12 +8,13 @@ from pathlib import Path
 from rich.table import Table
 
 from harness.console import ProgressDisplay, make_console, show_error
-from harness.errors import RunError
+from harness.errors import RunError, one_line
 from harness.estimate import estimate
 from harness.output import Output, default_output
 from harness.plan import Plan, make_plan, resolve_run
 from harness.run import Outcome, execute
 from harness.spec import RunSpec
+from model.errors import ModelError
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from results.store import RecordStore
@@ -31,14 +32,20 @@ def run_command(
     with output.locked():
         plans = [make_plan(run, output.store, overwrite=overwrite) for run in runs]
         outcomes = []
+        unloaded = []
         for plan in plans:
             if not quiet:
                 progress.print(_resolved_table(plan))
-            with ProgressDisplay(progress, quiet=quiet) as display:
-                outcomes.append(execute(plan, output, display))
+            try:
+                with ProgressDisplay(progress, quiet=quiet) as display:
+                    outcomes.append(execute(plan, output, display))
+            except ModelError as error:  # the other models can still be measured
+                unloaded.append(one_line(error))
         if output.store.references():
             _report([output.store], output.reports)
-    return _exit_code(plans, outcomes)
+    for reason in unloaded:
+        show_error(reason)
+    return _exit_code(plans, outcomes) or (2 if unloaded else 0)
 
 
 def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:

@@ -120,6 +120,10 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         """Stop drawing and leave the screen clean."""
         self._bars.stop()
 
+    def all_stored(self, plan: Plan) -> None:
+        """Say that there is nothing to measure."""
+        self._line(f"{plan.run.source.name}: all {len(plan.jobs)} records are stored already")
+
     def model_loading(self, plan: Plan) -> None:
         """Say what is going to be measured."""
         self._plan = plan
@@ -162,6 +166,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     def task_refused(self, task: str, reason: str) -> None:
         """Say at once why a task gives no score."""
+        self._bars.advance(self._jobs, len(self._waiting))
         self._console.print(Text(f"  {task}: no score: {reason}", style="red"), soft_wrap=True)
 
     def _seconds(self) -> float:

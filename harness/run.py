@@ -22,6 +22,9 @@ __all__ = ["Outcome", "RunObserver", "execute"]
 class RunObserver(Protocol):
     """Told what a run does; the console shows it."""
 
+    def all_stored(self, plan: Plan) -> None:
+        """There is nothing to measure."""
+
     def model_loading(self, plan: Plan) -> None:
         """The model is about to be loaded."""
 
@@ -72,6 +75,7 @@ def execute(plan: Plan, output: Output, observer: RunObserver) -> Outcome:
     outcome = Outcome()
     missing = plan.missing_by_task()
     if not missing:
+        observer.all_stored(plan)
         return outcome
     from harness.jobs import TaskRunner
 

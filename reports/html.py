@@ -21,7 +21,8 @@ def render_html(title: str, grids: Sequence[Grid], pictures: Sequence[tuple[str,
     """
     first, *others = (_render_grid(grid, number) for number, grid in enumerate(grids))
     figures = "\n".join(
-        f'<figure role="img" aria-label="{escape(description)}">{_inline(svg)}</figure>'
+        f'<figure class="scroll" tabindex="0" role="img" aria-label="{escape(description)}">'
+        f"{_inline(svg)}</figure>"
         for svg, description in pictures
     )
     rest = "\n".join(others)
@@ -57,6 +58,7 @@ def _render_grid(grid: Grid, number: int) -> str:
 <h2 id="table-{number}">{_text(grid.title)}</h2>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="table-{number}">
 <table>
+<caption>{_text(grid.title)}</caption>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}

@@ -4,6 +4,7 @@ A mean is only formed where every task that it is over was measured, so that
 no column averages different tasks for different models.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -24,7 +25,7 @@ class TaskColumn:
         name: Its name.
         type: Its type.
         metric: Name of its main score; None if no record says.
-        examples: Number of scored examples; None likewise.
+        examples: Number of examples to score; None likewise.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Entry:
     def views(self) -> tuple[str, ...]:
         """Views that were measured, widest first."""
         dims = {view: record.provenance.dim or 0 for (view, _), record in self.records.items()}
-        return tuple(sorted(dims, key=lambda view: -dims[view]))
+        return tuple(sorted(dims, key=lambda view: (-dims[view], view)))
 
     @property
     def main_view(self) -> str:
@@ -61,9 +62,11 @@ class Entry:
         return next(r.provenance.dim for (name, _), r in self.records.items() if name == view)
 
     def score(self, view: str, task: str) -> float | None:
-        """A task's score in a view; None if it was not measured."""
+        """A task's score in a view; None if it was not measured, or is not a finite number."""
         record = self.records.get((view, task))
-        return None if record is None else record.provenance.score
+        if record is None or not math.isfinite(record.provenance.score):
+            return None
+        return record.provenance.score
 
     def mean(self, view: str, tasks: Iterable[str]) -> float | None:
         """Mean score of some tasks; None if one of them was not measured."""
@@ -80,8 +83,9 @@ class Entry:
     def texts_per_second(self) -> float | None:
         """Speed of encoding over all records; None if nothing was encoded."""
         costs = [record.provenance.cost for record in self.records.values()]
+        texts = sum(cost.encoded_texts for cost in costs)
         seconds = sum(cost.encode_seconds for cost in costs)
-        return sum(cost.encoded_texts for cost in costs) / seconds if seconds > 0 else None
+        return texts / seconds if texts > 0 and seconds > 0 else None
 
     @property
     def truncated_share(self) -> float | None:
@@ -216,6 +220,7 @@ def _settings(record: Record) -> Settings:
     return (
         ("model", identity.model),
         ("revision", identity.revision),
+        ("backend", identity.backend),
         ("routing", facts.run_spec.get("routing")),
         ("precision", identity.precision),
         ("max_length", identity.max_length),
@@ -228,7 +233,7 @@ def _settings(record: Record) -> Settings:
 def _labels(settings: list[Settings]) -> dict[Settings, str]:
     """Each model's short name, with whatever setting tells it from its namesakes."""
     models = {str(dict(one)["model"]) for one in settings}
-    labels = {}
+    labels: dict[Settings, str] = {}
     for one in settings:
         model = str(dict(one)["model"])
         short = model.rsplit("/", 1)[-1]
@@ -241,4 +246,9 @@ def _labels(settings: list[Settings]) -> dict[Settings, str]:
         ]
         name = short if unique else model
         labels[one] = f"{name} ({', '.join(differing)})" if differing else name
-    return labels
+    # Other weights under the same name and settings: nothing but a hash tells them apart.
+    shown = list(labels.values())
+    return {
+        one: label if shown.count(label) == 1 else f"{label} [{str(dict(one)['fingerprint'])[:8]}]"
+        for one, label in labels.items()
+    }

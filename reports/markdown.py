@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.grid import Cell, Grid
+from reports.grid import Cell, Grid, visible
 
 __all__ = ["render_markdown"]
 
@@ -51,4 +51,4 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return " ".join(text.split()).translate(_ESCAPED)
+    return visible(" ".join(text.split())).translate(_ESCAPED)

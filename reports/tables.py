@@ -70,7 +70,8 @@ def dimensions_grid(board: Leaderboard) -> Grid:
             name = Cell(entry.label if view == entry.main_view else "")
             rows.append((name, number(entry.dim(view)), *_score_cells(board, entry, view)))
     columns = (Column("Model", numeric=False), Column("Dim"), *_score_columns(board))
-    return Grid("By dimension", columns, tuple(rows), ("Truncated vectors have unit length.",))
+    notes = ("Truncated vectors have unit length.",)
+    return Grid("By dimension", columns, tuple(rows), notes, keys=2)
 
 
 def tasks_grid(board: Leaderboard) -> Grid:

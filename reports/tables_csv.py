@@ -36,10 +36,15 @@ def leaderboard_csv(board: Leaderboard) -> str:
 
 
 def scores_csv(board: Leaderboard) -> str:
-    """A row for each record, columns as in `results.table.records_table`."""
+    """A row for each record, columns as in `results.table.records_table`.
+
+    Rows come in the order of the entries, the suite's tasks and the views,
+    whatever the order of the records.
+    """
     tables = []
     for entry in board.entries:
-        table = records_table(entry.records.values())
+        places = [(view, task.name) for task in board.tasks for view in entry.views]
+        table = records_table(entry.records[place] for place in places if place in entry.records)
         table.insert(0, "label", entry.label)
         tables.append(table)
     return pd.concat(tables).to_csv(index=False, lineterminator="\n")

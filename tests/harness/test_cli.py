@@ -156,6 +156,7 @@ def test_a_run_measures_reports_and_is_not_repeated(in_folder, tiny_model, capfd
     before = stored(output)
     assert run(tiny_model, output, *views) == 0
     assert stored(output) == before
+    assert "all 4 records are stored already" in capfd.readouterr().err
 
 
 def test_runs_resume_between_tasks_and_views(in_folder, tiny_model):
@@ -255,6 +256,15 @@ def test_vectors_that_are_none_are_refused_and_named(
     assert expected in message
     assert "LeeDocumentSTS" in message
     assert not list((in_folder / "out").rglob("manifest.json"))
+
+
+def test_a_model_that_does_not_load_does_not_cost_the_others(in_folder, refuse, tiny_model):
+    broken = shutil.copytree(tiny_model, in_folder / "broken")
+    (broken / "config.json").write_text('{"model_type": "no-such-architecture"}')
+    arguments = ("run", "-m", "broken", "-m", tiny_model, "-o", "out", "--tasks", TWO)
+    assert "model local/broken does not load" in refuse(*arguments)
+    assert "tiny" in (in_folder / "out/reports/leaderboard.md").read_text()
+    assert len(list((in_folder / "out").rglob("manifest.json"))) == 2
 
 
 def test_vectors_of_another_width_are_refused(in_folder, refuse, tiny_model, monkeypatch):

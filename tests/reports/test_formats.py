@@ -76,8 +76,7 @@ def test_files_are_written_and_the_same_records_give_the_same_bytes(records, tmp
         "dimensions.svg",
     ]
     for one, other in zip(first.paths, second.paths, strict=True):
-        if one.name != "scores.csv":  # rows come in the order of the records
-            assert one.read_bytes() == other.read_bytes(), one.name
+        assert one.read_bytes() == other.read_bytes(), one.name
     assert (tmp_path / "a/dimensions.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     ElementTree.fromstring((tmp_path / "a/dimensions.svg").read_text())
 
@@ -93,6 +92,8 @@ def test_a_page_is_well_formed_and_needs_nothing_else(records):
     assert all("src" not in attributes for _, attributes in reader.tags)
     heads = [attributes for tag, attributes in reader.tags if tag == "th"]
     assert heads and all(head["scope"] in ("col", "row") for head in heads)
+    count = {name: sum(tag == name for tag, _ in reader.tags) for name in ("table", "caption")}
+    assert count["caption"] == count["table"] == len(all_grids(found))
     assert "60.00" not in "".join(reader.text)  # 0.6 − 0.1/64 is not 0.6
     assert "59.84" in "".join(reader.text)
 
@@ -108,6 +109,7 @@ def test_hostile_names_stay_text_everywhere(tmp_path):
     assert "<bdi>" in page
     markdown = (tmp_path / "leaderboard.md").read_text()
     assert "<script" not in markdown
+    assert "\u202e" not in markdown  # Markdown has nothing that would isolate it
     rows = [line for line in markdown.splitlines() if line.startswith("| ")]
     assert len({line.replace("\\|", "").count("|") for line in rows[:3]}) == 1
     console = Console(file=io.StringIO(), width=100)

@@ -1,3 +1,4 @@
+import math
 from statistics import fmean
 
 import pytest
@@ -148,3 +149,39 @@ def test_a_run_of_a_narrow_view_alone_says_which_part_it_read():
     run = make_run({(task, 16): 0.5 for task in SUITE}, width=64)
     grids = {grid.title: grid for grid in all_grids(board(run))}
     assert "16 of 64" in [cell.text for cell in grids["Models"].rows[0]]
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_number_is_not_measured(score):
+    good = complete(dict.fromkeys(SUITE, 0.1), model="org/good")
+    bad = complete(dict.fromkeys(SUITE, 0.9) | {"SearchA": score}, model="org/bad")
+    found = board(bad, good)
+    assert [entry.label for entry in found.entries] == ["good", "bad"]
+    assert found.mean_task(found.entries[1], "dim=64") is None
+    assert found.missing(found.entries[1]) == ("SearchA",)
+
+
+def test_other_weights_under_the_same_name_are_told_apart():
+    values = dict.fromkeys(SUITE, 0.5)
+    found = board(complete(values), complete(values, fingerprint="e" * 64))
+    assert {entry.label for entry in found.entries} == {"model [eeeeeeee]", "model [ffffffff]"}
+
+
+def test_halves_measured_by_two_backends_never_make_a_whole():
+    one = complete({"SearchA": 0.5, "SearchB": 0.5}, backend="here")
+    two = complete({"Similar": 0.5, "Sort": 0.5}, backend="there")
+    found = board(one, two)
+    assert {entry.label for entry in found.entries} == {
+        "model (backend here)",
+        "model (backend there)",
+    }
+    assert all(found.mean_task(entry, "dim=64") is None for entry in found.entries)
+
+
+def test_a_speed_needs_texts_that_were_encoded():
+    run = complete(dict.fromkeys(SUITE, 0.5))
+    idle = run[0].provenance.cost.model_copy(update={"encoded_texts": 0})
+    (entry,) = board([with_facts(r, suite=SUITE, width=64, cost=idle) for r in run]).entries
+    assert entry.texts_per_second is None
+    (entry,) = board(run).entries
+    assert entry.texts_per_second == pytest.approx(50)
