@@ -67,8 +67,8 @@ def dimensions_grid(board: Leaderboard) -> Grid:
     rows = []
     for entry in board.entries:
         for view in entry.views:
-            name = Cell(entry.label if view == entry.main_view else "")
-            rows.append((name, number(entry.dim(view)), *_score_cells(board, entry, view)))
+            cells = _score_cells(board, entry, view)
+            rows.append((Cell(entry.label), number(entry.dim(view)), *cells))
     columns = (Column("Model", numeric=False), Column("Dim"), *_score_columns(board))
     notes = ("Truncated vectors have unit length.",)
     return Grid("By dimension", columns, tuple(rows), notes, keys=2)

@@ -24,6 +24,12 @@ def leaderboard_csv(board: Leaderboard) -> str:
                     "dim": entry.dim(view),
                     "parameters": facts.model.parameters,
                     "max_length": facts.model.max_length,
+                    "texts_per_second": entry.texts_per_second,
+                    "truncated_share": entry.truncated_share,
+                    "tasks": len(board.tasks),
+                    "tasks_measured": sum(
+                        entry.score(view, task.name) is not None for task in board.tasks
+                    ),
                     "mean_task": board.mean_task(entry, view),
                     "mean_type": board.mean_type(entry, view),
                     **{name: board.type_mean(entry, view, name) for name in board.types},

@@ -64,6 +64,9 @@ def _write_board(board: Leaderboard, folder: Path) -> list[Path]:
     }
     if picture:
         files |= {"dimensions.png": picture.png, "dimensions.svg": picture.svg}
+    else:  # an earlier plot would not belong to these tables
+        for name in ("dimensions.png", "dimensions.svg"):
+            (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         write_atomic(folder / name, content)
     return [folder / name for name in files]

@@ -151,10 +151,13 @@ def test_tables_fit_a_terminal_of_a_hundred_columns(records):
 
 
 def test_there_is_no_plot_without_two_dimensions(tmp_path):
+    write_reports(sweep(), tmp_path)
+    assert (tmp_path / "dimensions.png").exists()
     records = make_run({(task, 64): 0.5 for task in SUITE})
     assert plot_dimensions(board(records)) is None
     names = [path.name for path in write_reports(records, tmp_path).paths]
     assert "dimensions.png" not in names
+    assert not (tmp_path / "dimensions.png").exists()  # the earlier one is gone
     assert "dimensions" not in (tmp_path / "leaderboard.md").read_text()
 
 
