@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -54,6 +55,18 @@ def clean_environment():
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
+def help_of(*command):
+    """What a new process prints for a command's --help."""
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *command, "--help"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
 def test_help_and_import_load_nothing_heavy_and_change_nothing():
     code = (
         "import os, sys, logging; before = dict(os.environ)\n"
@@ -72,35 +85,18 @@ def test_help_answers_within_half_a_second():
     seconds = []
     for _ in range(5):
         started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", "run", "--help"],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        text = help_of("run")
         seconds.append(time.perf_counter() - started)
-    assert "--model" in done.stdout
+    assert "--model" in text
     assert min(seconds) < 0.5, seconds
 
 
 def test_every_example_in_the_help_is_a_command():
     texts = []
     for command in ([], ["run"], ["plan"], ["report"], ["suites", "list"], ["suites", "describe"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *command, "--help"],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        examples = re.findall(r"^\s*jina-eval ([^#\n]+)", done.stdout, re.MULTILINE)
+        examples = re.findall(r"^\s*jina-eval ([^#\n]+)", help_of(*command), re.MULTILINE)
         assert examples, command
         texts += examples
-    import shlex
-
     for text in texts:
         app.parse_args(shlex.split(text), exit_on_error=False, print_error=False)
 
@@ -354,15 +350,7 @@ def test_an_interrupted_run_says_how_to_go_on(in_folder, tiny_model):
 def test_every_key_of_the_run_spec_has_a_flag_and_no_flag_is_added_by_accident():
     keys = set(RunSpec.model_fields) - {"views"} | {"view"}
     assert {field.name for field in dataclasses.fields(SpecFlags)} == keys
-    shown = subprocess.run(
-        [sys.executable, "-m", "harness", "run", "--help"],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
-    flags = set(re.findall(r"^│ (--[a-z-]+)", shown, re.MULTILINE))
+    flags = set(re.findall(r"^│ (--[a-z-]+)", help_of("run"), re.MULTILINE))
     assert flags == {
         f"--{key.replace('_', '-')}" for key in keys | {"output", "overwrite", "quiet"}
     }
