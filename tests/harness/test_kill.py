@@ -88,14 +88,12 @@ def test_twenty_kills_change_nothing(start, tiny_model, tmp_path):
     while kills < KILLS:
         process = start(killed, spec)
         process.join(rng.uniform(0.05, 1.0) * duration)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            assert process.exitcode == -signal.SIGKILL
+        process.kill()  # does nothing to a process that has just finished
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+        if process.exitcode:
             kills += 1
             progress.add(len(store.references()))
-        else:
-            assert process.exitcode == 0
         if len(store.references()) == len(TASKS) * 2 and kills < KILLS:
             # Finished early: forget some records, so that there is something left to kill.
             for ref in rng.sample(store.references(), 6):
