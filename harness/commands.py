@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from harness.console import ProgressDisplay, make_console, show_error
 from harness.errors import RunError, one_line
@@ -107,8 +108,8 @@ def _resolved_table(plan: Plan) -> Table:
         elif isinstance(value, list):
             shown = " ".join(map(str, value))
         else:
-            shown = "–" if value is None else str(value)
-        table.add_row(f"[dim]{key}[/dim]", shown)
+            shown = MISSING if value is None else str(value)
+        table.add_row(Text(key, style="dim"), Text(shown))
     return table
 
 

@@ -37,7 +37,8 @@ _MIN_WIDTH = 100
 
 def make_console(*, stderr: bool = False) -> Console:
     """A console that is never narrower than our tables, unless it is a terminal."""
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    # No markup: names of models and folders may hold brackets.
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _MIN_WIDTH)
     return console
@@ -89,7 +90,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         self._quiet = quiet
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             _Speed(),

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import SpecError
 from harness.spec import RunSpec
-from model.backends import PRECISIONS
+from model.backends import PRECISIONS, check_settings
 from model.routing import Routing, make_routing
 from model.source import ModelSource, resolve_model
 from model.views import View, resolve_views
@@ -169,8 +168,7 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
     suite = get_suite(spec.suite)
     views = tuple(View.parse(text) for text in spec.views)
     source = resolve_model(spec.model, spec.revision)
-    if source.kind == "lexical":
-        _check_lexical(spec)
+    check_settings(source, device=spec.device, precision=spec.precision, max_length=spec.max_length)
     all_tasks = suite.tasks(spec.seed)
     return ResolvedRun(
         spec=spec,
@@ -181,16 +179,6 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
         suite_tasks={task.metadata.name: task.metadata.type for task in all_tasks},
         tasks=select_tasks(suite, spec.tasks, spec.seed) if spec.tasks else all_tasks,
     )
-
-
-def _check_lexical(spec: RunSpec) -> None:
-    """Refuse settings that the lexical baseline could only ignore."""
-    allowed = {"max_length": (None,), "precision": ("float32",), "device": ("auto", "cpu")}
-    for key, values in allowed.items():
-        value = getattr(spec, key)
-        if value not in values:
-            listed = " or ".join("none" if one is None else str(one) for one in values)
-            raise SpecError(f"run spec: {key} is {value!r}: model 'lexical' allows {listed}")
 
 
 def make_plan(run: ResolvedRun, store: RecordStore, *, overwrite: bool = False) -> Plan:

@@ -10,10 +10,28 @@ from model.source import ModelSource
 if TYPE_CHECKING:
     from model.backend import Backend
 
-__all__ = ["PRECISIONS", "load_backend"]
+__all__ = ["PRECISIONS", "check_settings", "load_backend"]
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 """Number formats a model can compute in."""
+
+
+def check_settings(
+    source: ModelSource, *, device: str, precision: str, max_length: int | None
+) -> None:
+    """Refuse settings that a model could only ignore; arguments as in `load_backend`.
+
+    Raises:
+        ModelError: If the lexical baseline is asked for what only other models have.
+    """
+    if source.kind != "lexical":
+        return
+    if max_length is not None:
+        raise ModelError(f"max_length is {max_length}: model 'lexical' has no maximum length")
+    if precision != PRECISIONS[0]:
+        raise ModelError(f"precision is {precision!r}: model 'lexical' runs in {PRECISIONS[0]}")
+    if device not in ("auto", "cpu"):
+        raise ModelError(f"device is {device!r}: model 'lexical' runs on the CPU")
 
 
 def load_backend(
@@ -36,13 +54,10 @@ def load_backend(
     Raises:
         ModelError: If the model cannot be loaded or run as asked.
     """
+    check_settings(source, device=device, precision=precision, max_length=max_length)
     if source.kind == "lexical":
         from model.backends.lexical import LexicalBackend
 
-        if max_length is not None or precision != "float32" or device not in ("auto", "cpu"):
-            raise ModelError(
-                "model 'lexical' has no maximum length, runs in float32 and on the CPU"
-            )
         return LexicalBackend()
     from model.backends.sentence_transformers import SentenceTransformersBackend
 

@@ -155,6 +155,16 @@ def test_a_run_measures_reports_and_is_not_repeated(in_folder, tiny_model, capfd
     assert "all 4 records are stored already" in capfd.readouterr().err
 
 
+def test_brackets_in_names_are_letters_and_not_markup(in_folder, tiny_model, capfd):
+    model = shutil.copytree(tiny_model, in_folder / "[bold]m[" / "x]")
+    output = in_folder / "[red]out"
+    assert run(model, output, tasks="LeeDocumentSTS") == 0
+    assert "[red]out/reports/leaderboard.md" in capfd.readouterr().out
+    named = shutil.copytree(tiny_model, in_folder / "[red]m")
+    assert main(["plan", "-m", str(named), "-o", str(output)]) == 0
+    assert "model       local/[red]m" in capfd.readouterr().out
+
+
 def test_runs_resume_between_tasks_and_views(in_folder, tiny_model):
     output = in_folder / "out"
     assert run(tiny_model, output, "--view", "dim=16", tasks="LeeDocumentSTS") == 0
