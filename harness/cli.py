@@ -44,6 +44,8 @@ app = App(
 )
 suites = App(name="suites", help="The suites: what there is to be measured.")
 app.command(suites)
+bench = App(name="bench", help="Measure speed on this machine.")
+app.command(bench)
 
 SpecFile = Annotated[Path | None, Parameter(name="SPEC", show_default=False)]
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
@@ -130,6 +132,85 @@ def report(*folders: Path, output: Output = None) -> int:
     return report_command(folders or (Path("runs/starter"),), output)
 
 
+@app.command
+def encode(
+    *,
+    model: Annotated[str, Parameter(name=["--model", "-m"])],
+    input: Annotated[str, Parameter(name=["--input", "-i"])],
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    adapter: str | None = None,
+    prompt: Annotated[bool, Parameter(negative="--no-prompt")] = True,
+    view: Annotated[str, Parameter(name=["--view", "-v"])] = "dim=full",
+    input_format: str | None = None,
+    revision: str | None = None,
+    precision: str = "float32",
+    max_length: int | None = None,
+    device: str = "auto",
+    attention: str = "auto",
+    token_budget: int | None = None,
+    quiet: bool = False,
+) -> int:
+    """Turn one's own texts into vectors, the way an evaluation does.
+
+    Examples:
+        jina-eval encode -m jinaai/jina-embeddings-v3 --adapter retrieval.query -i q.txt -o q.npy
+        jina-eval encode -m minilm -i texts.jsonl -o vectors.npy --view dim=128
+        echo "one text" | jina-eval encode -m minilm -i - -o one.npy
+
+    Parameters
+    ----------
+    model
+        minilm, a folder, or ORGANISATION/MODEL on the hub.
+    input
+        A file of texts, one a line, or of JSON lines: strings, or objects with "text" and
+        perhaps "adapter". - is standard input.
+    output
+        The .npy file to write: float32, one row a text, in the order of the input.
+    adapter
+        Adapter of a model that has several; none for no adapter and no prompt.
+    prompt
+        Put the adapter's published prompt before each text; --no-prompt leaves it out.
+    view
+        What is kept of each vector: dim=N or dim=full.
+    input_format
+        txt or jsonl; by the file's name if left out.
+    revision
+        Branch, tag or commit of a hub model.
+    precision
+        Number format of the model's arithmetic: float32, bfloat16, float16 or float8.
+    max_length
+        Cut texts after this many tokens; the model's own limit if left out.
+    device
+        auto, cpu, cuda, cuda:N or mps.
+    attention
+        auto for the quickest attention kernel, or one by name.
+    token_budget
+        Tokens a batch; what suits the device if left out.
+    quiet
+        Show errors and nothing else.
+    """
+    from harness.encode import EncodeRequest, encode_command
+
+    request = EncodeRequest(
+        model=model,
+        revision=revision,
+        source=input,
+        kind=input_format,
+        output=output,
+        adapter=adapter,
+        prompt=prompt,
+        view=view,
+        settings={
+            "device": device,
+            "precision": precision,
+            "max_length": max_length,
+            "attention": attention,
+            "token_budget": token_budget,
+        },
+    )
+    return encode_command(request, quiet=quiet)
+
+
 @suites.command(name="list")
 def list_suites() -> int:
     """Name every suite.
@@ -158,6 +239,72 @@ def describe(name: str, /) -> int:
     from harness.suite_tables import describe_command
 
     return describe_command(name)
+
+
+@bench.command(name="encode")
+def bench_encode(
+    *,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    mix: Annotated[list[str] | None, Parameter(name=["--mix"], negative="")] = None,
+    texts: int | None = None,
+    device: str = "auto",
+    precision: str | None = None,
+    attention: str = "auto",
+    token_budget: int | None = None,
+    peers: Annotated[bool, Parameter(negative="--no-peers")] = True,
+    float8: bool = False,
+    output: Output = None,
+    quiet: bool = False,
+) -> int:
+    """Measure how quick encoding is, beside sentence-transformers and the matmul rate.
+
+    Examples:
+        jina-eval bench encode
+        jina-eval bench encode --model minilm --mix short --mix real
+        jina-eval bench encode --mix long --attention torch-varlen --no-peers
+
+    Parameters
+    ----------
+    model
+        minilm, a folder, or ORGANISATION/MODEL on the hub; jina-embeddings-v3 of full size with
+        random weights if left out.
+    mix
+        Texts to encode: short, long or real; all of them if left out. Repeat it for several.
+    texts
+        Texts of each mix; what suits the device if left out.
+    device
+        auto, cpu, cuda, cuda:N or mps.
+    precision
+        Number format; bfloat16 on a GPU and float32 on a CPU if left out.
+    attention
+        auto for the quickest attention kernel, or one by name.
+    token_budget
+        Tokens a batch; what suits the device if left out.
+    peers
+        Measure sentence-transformers too, at several batch sizes; --no-peers leaves it out.
+    float8
+        Measure 8-bit linear layers too.
+    output
+        JSON file for the figures.
+    quiet
+        Show the table and nothing else.
+    """
+    from harness.bench_encode import BenchRequest
+    from harness.bench_tables import bench_encode_command
+    from harness.bench_texts import MIXES
+
+    request = BenchRequest(
+        model=model,
+        device=device,
+        precision=precision,
+        mixes=tuple(mix) if mix else tuple(MIXES),
+        texts=texts,
+        attention=attention,
+        token_budget=token_budget,
+        peers=peers,
+        float8=float8,
+    )
+    return bench_encode_command(request, output, quiet=quiet)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

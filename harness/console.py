@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from harness.plan import Job, Plan
     from results.record import Record
 
-__all__ = ["ProgressDisplay", "make_console", "quiet_libraries", "show_error"]
+__all__ = ["ProgressDisplay", "encode_progress", "make_console", "quiet_libraries", "show_error"]
 
 _MIN_WIDTH = 100
 
@@ -74,6 +75,27 @@ class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.fields.get("texts_per_second")
         return Text(f"{speed:,.0f} texts/s" if speed else "", style="cyan")
+
+
+@contextmanager
+def encode_progress(
+    console: Console, texts: int, *, quiet: bool
+) -> Iterator[Callable[[int], None]]:
+    """A bar over texts; gives what to call with the number that were done."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("texts"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("texts", total=texts)
+        yield lambda done: bar.advance(task, done)
 
 
 class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):

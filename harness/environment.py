@@ -29,7 +29,9 @@ _PACKAGES = (
     "scipy",
     "scikit-learn",
     "bm25s",
+    "triton",
     "flash-attn",
+    "fa3-fwd",
 )
 
 
@@ -45,6 +47,7 @@ def describe_environment(backend: Backend) -> Environment:
         threads=torch.get_num_threads(),
         precision=backend.precision,
         attention=backend.attention,
+        compiled=backend.compiled,
         packages=_versions(),
         git_commit=commit,
         git_dirty=dirty,

@@ -32,10 +32,10 @@ class SpecFlags:
     """What is read of each vector: dim=N or dim=full. Repeat it for several."""
 
     routing: str | None = None
-    """Routing profile: mteb (the model's published prompts) or none."""
+    """Routing profile: mteb (adapters and prompts as mteb's own wrapper chooses them) or none."""
 
     precision: str | None = None
-    """Number format of the model's arithmetic: float32, bfloat16 or float16."""
+    """Number format of the model's arithmetic: float32, bfloat16, float16 or float8."""
 
     max_length: int | None = None
     """Cut texts after this many tokens; the model's own limit if left out."""
@@ -44,10 +44,16 @@ class SpecFlags:
     """Seed of every random choice in the evaluation (mteb's is 42)."""
 
     device: str | None = None
-    """auto, cpu, cuda or cuda:N."""
+    """auto, cpu, cuda, cuda:N or mps."""
 
     batch_size: int | None = None
-    """Texts a batch."""
+    """Texts a batch, for models that cannot read packed input."""
+
+    attention: str | None = None
+    """auto for the quickest attention kernel, or one by name: sdpa, triton, flash-attention-3, …"""
+
+    token_budget: int | None = None
+    """Tokens a batch, for models that read packed input; what suits the device if left out."""
 
     def specs(self, file: Path | None) -> tuple[RunSpec, ...]:
         """The run specs of a file and these flags, one a model.

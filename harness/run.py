@@ -113,6 +113,8 @@ def _load(plan: Plan) -> Backend:
         precision=spec.precision,
         max_length=spec.max_length,
         batch_size=spec.batch_size,
+        attention=spec.attention,
+        token_budget=spec.token_budget,
     )
 
 

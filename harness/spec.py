@@ -20,9 +20,18 @@ DEFAULT_MODELS = ("minilm", "lexical")
 """What is evaluated when nobody names a model: a small embedding model and a lexical baseline."""
 
 _LEXICAL = "lexical"
-_OF_EMBEDDING_MODELS = ("views", "routing", "precision", "max_length", "device", "batch_size")
+_OF_EMBEDDING_MODELS = (
+    "views",
+    "routing",
+    "precision",
+    "max_length",
+    "device",
+    "batch_size",
+    "attention",
+    "token_budget",
+)
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bfloat16", "float16", "float8"]
 
 
 class RunSpec(BaseModel):
@@ -39,8 +48,13 @@ class RunSpec(BaseModel):
         precision: Number format of the model's arithmetic.
         max_length: Longest input in tokens; None for the model's own limit.
         seed: Seed of every random choice in the evaluation (mteb's is 42).
-        device: "auto", "cpu", "cuda" or "cuda:N". Does not decide scores.
-        batch_size: Texts a batch. Does not decide scores.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps". Does not decide scores.
+        batch_size: Texts a batch, for models that cannot read packed input.
+            Does not decide scores.
+        attention: "auto" for the quickest kernel, or one by name. Does not
+            decide scores beyond their last digits.
+        token_budget: Tokens a batch, for models that read packed input; None
+            for what suits the device. Does not decide scores.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +70,8 @@ class RunSpec(BaseModel):
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 42
     device: StrictStr = "auto"
     batch_size: Annotated[StrictInt, Field(ge=1)] = 32
+    attention: StrictStr = "auto"
+    token_budget: Annotated[StrictInt, Field(ge=1)] | None = None
 
     def given(self) -> dict[str, Any]:
         """Only what was set, as JSON data."""

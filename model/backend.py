@@ -59,6 +59,11 @@ class Backend(Protocol):
         """Name of the attention kernel in use; None where there is none."""
         ...
 
+    @property
+    def compiled(self) -> bool:
+        """Whether its layers are compiled."""
+        ...
+
     def prepare(self, texts: Sequence[str]) -> None:
         """Learn what must be known of a task's texts, without labels, before encoding them.
 

@@ -2,8 +2,8 @@
 
 A routing profile maps (task, prompt type) to a route. Profiles by name:
 
-    mteb   the prompts that mteb's own wrapper would choose for the model
-    none   no prompt at all
+    mteb   the adapters and prompts that mteb's own wrapper would choose for the model
+    none   no adapter and no prompt at all
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from mteb.abstasks.task_metadata import TaskMetadata
     from mteb.types import PromptType
 
-__all__ = ["PROFILES", "NoPrompts", "PromptConfiguration", "Route", "Routing", "make_routing"]
+__all__ = [
+    "PROFILES",
+    "MtebAdapters",
+    "MtebPrompts",
+    "NoPrompts",
+    "PromptConfiguration",
+    "Route",
+    "Routing",
+    "make_routing",
+]
 
 PROFILES = ("mteb", "none")
 """Names of the routing profiles."""
@@ -52,16 +61,18 @@ class Routing(Protocol):
 
 @dataclass(frozen=True)
 class PromptConfiguration:
-    """The prompts a sentence-transformers model was published with.
+    """The prompts and adapters a model was published with.
 
     Attributes:
-        prompts: Name to text.
+        prompts: Name to text; for a model with adapters, adapter to text.
+        adapters: Names of the adapters; empty for a model without any.
         default: Name of the prompt for inputs that no other prompt fits.
         two_towers: Whether queries and documents go through different
             sub-networks (sentence-transformers' Router module).
     """
 
     prompts: Mapping[str, str] = field(default_factory=dict)
+    adapters: tuple[str, ...] = ()
     default: str | None = None
     two_towers: bool = False
 
@@ -99,15 +110,55 @@ class MtebPrompts:
         )
 
 
+_ADAPTERS_BY_TYPE = {
+    "Retrieval": ("retrieval.query", "retrieval.passage"),
+    "Clustering": "separation",
+    "Reranking": "separation",
+    "Classification": "classification",
+    "MultilabelClassification": "classification",
+    "PairClassification": "classification",
+    "STS": "text-matching",
+    "BitextMining": "text-matching",
+    "Summarization": "text-matching",
+}
+"""Adapter by task type, for Retrieval by side: the `model_prompts` of mteb's metadata of
+jina-embeddings-v3 (mteb 2.26, models/model_implementations/jina_models.py)."""
+
+
+@dataclass(frozen=True)
+class MtebAdapters:
+    """Chooses adapters as mteb's wrapper of jina-embeddings-v3 does, each with its prompt."""
+
+    configuration: PromptConfiguration
+    name: str = "mteb"
+
+    def route(self, task: TaskMetadata, prompt_type: PromptType | None) -> Route:
+        """The route by task type and side.
+
+        Raises:
+            ModelError: If the task's type has no adapter.
+        """
+        adapter = _ADAPTERS_BY_TYPE.get(task.type)
+        if isinstance(adapter, tuple):
+            query, passage = adapter
+            adapter = query if prompt_type is not None and prompt_type.value == "query" else passage
+        if adapter is None or adapter not in self.configuration.adapters:
+            raise ModelError(
+                f"task {task.name}: routing 'mteb' has no adapter for task type {task.type!r}; "
+                f"allowed: {', '.join(_ADAPTERS_BY_TYPE)}, or routing 'none'"
+            )
+        return Route(adapter=adapter, prompt=self.configuration.prompts.get(adapter, ""))
+
+
 @dataclass(frozen=True)
 class NoPrompts:
-    """Gives no text a prompt."""
+    """Gives no text an adapter or a prompt."""
 
     configuration: PromptConfiguration = field(default_factory=PromptConfiguration)
     name: str = "none"
 
     def route(self, task: TaskMetadata, prompt_type: PromptType | None) -> Route:
-        """The same for all: no prompt (a model with two towers still uses both)."""
+        """The same for all: no adapter, no prompt (a model with two towers still uses both)."""
         return Route(adapter=self.configuration.tower(prompt_type))
 
 
@@ -118,7 +169,7 @@ def make_routing(profile: str, configuration: PromptConfiguration) -> Routing:
         ModelError: If there is no such profile.
     """
     if profile == "mteb":
-        return MtebPrompts(configuration)
+        return MtebAdapters(configuration) if configuration.adapters else MtebPrompts(configuration)
     if profile == "none":
         return NoPrompts(configuration)
     raise ModelError(f"unknown routing {profile!r}; allowed: {', '.join(PROFILES)}")

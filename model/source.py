@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from model.checkpoint import Layout, find_layout, read_facts
 from model.errors import ModelError, UnknownModelError
 from model.fingerprint import count_parameters, file_digest, fingerprint_folder, weight_files
 from model.routing import PromptConfiguration
 
-__all__ = ["BUILT_IN_MODELS", "ModelSource", "resolve_model"]
+__all__ = ["BUILT_IN_MODELS", "PINNED_REVISIONS", "ModelSource", "resolve_model"]
 
 BUILT_IN_MODELS = ("minilm", "lexical")
 """Models that need no download: all-MiniLM-L6-v2 out of a package, and BM25 with TF-IDF."""
@@ -29,7 +30,14 @@ _MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 _LEXICAL_VERSION = "1"
 """Raised whenever the lexical baseline's scores change."""
 
-Kind = Literal["sentence-transformers", "lexical"]
+PINNED_REVISIONS = {
+    # As mteb pins it, and as it was on the hub when this was written.
+    "jinaai/jina-embeddings-v3": "215a6e121fa0183376388ac6b1ae230326bfeaed",
+    "jinaai/jina-embeddings-v3-hf": "d18862d9a48706220815554fac3ebb4dfa46fc28",
+}
+"""Hub models whose commit is fixed unless another revision is asked for."""
+
+Kind = Literal["sentence-transformers", "jina-embeddings-v3", "lexical"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,8 @@ def resolve_model(name: str, revision: str | None = None) -> ModelSource:
 
     Args:
         name: A built-in name, a folder, or "organisation/model" on the hub.
-        revision: Branch, tag or commit on the hub; None for its main branch.
+        revision: Branch, tag or commit on the hub; None for the one in
+            `PINNED_REVISIONS`, or else the main branch.
 
     Raises:
         UnknownModelError: If nothing goes by this name.
@@ -85,7 +94,7 @@ def resolve_model(name: str, revision: str | None = None) -> ModelSource:
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/"):
         from model.hub import fetch_model
 
-        folder, commit = fetch_model(name, revision)
+        folder, commit = fetch_model(name, revision or PINNED_REVISIONS.get(name))
         return _folder_source(folder, name=name, revision=commit)
     near = difflib.get_close_matches(name, BUILT_IN_MODELS, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
@@ -131,6 +140,9 @@ def _folder_source(
     folder: Path, name: str | None = None, revision: str | None = None
 ) -> ModelSource:
     weight_files(folder)
+    layout = find_layout(folder)
+    if layout is not None:
+        return _jina_source(folder, layout, name, revision)
     modules = _read_modules(folder)
     fingerprint = fingerprint_folder(folder)
     published = _read_json(folder / "config_sentence_transformers.json")
@@ -149,6 +161,24 @@ def _folder_source(
             default=published.get("default_prompt_name"),
             two_towers=any(module["type"].endswith(".Router") for module in modules),
         ),
+    )
+
+
+def _jina_source(
+    folder: Path, layout: Layout, name: str | None, revision: str | None
+) -> ModelSource:
+    facts = read_facts(folder, layout)
+    fingerprint = fingerprint_folder(folder)
+    return ModelSource(
+        kind="jina-embeddings-v3",
+        name=name or f"local/{folder.name}",
+        revision=revision or f"sha256-{fingerprint[:12]}",
+        fingerprint=fingerprint,
+        folder=folder,
+        parameters=count_parameters(folder),
+        width=facts.width,
+        max_length=facts.max_length,
+        prompts=PromptConfiguration(prompts=facts.prompts, adapters=tuple(facts.prompts)),
     )
 
 

@@ -158,7 +158,21 @@ class TextCount(_Frozen):
 
 
 class Environment(_Frozen):
-    """Where it was measured."""
+    """Where it was measured.
+
+    Attributes:
+        python: Version.
+        platform: System and processor.
+        device: Where the model ran.
+        threads: CPU threads of torch.
+        precision: Number format of the model's arithmetic.
+        attention: The attention kernels in use; None where there is none.
+        compiled: Whether the model's layers were compiled; None in records
+            from before this was noted.
+        packages: Versions by name.
+        git_commit: Commit of this code; None where git cannot tell.
+        git_dirty: Whether files differed from it.
+    """
 
     python: str
     platform: str
@@ -166,6 +180,7 @@ class Environment(_Frozen):
     threads: int
     precision: str
     attention: str | None
+    compiled: bool | None = None
     packages: Mapping[str, str]
     git_commit: str | None
     git_dirty: bool | None

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PRECISIONS", "check_settings", "load_backend"]
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-"""Number formats a model can compute in."""
+PRECISIONS = ("float32", "bfloat16", "float16", "float8")
+"""Number formats a model can compute in; "float8" is for jina-embeddings-v3 on recent GPUs."""
 
 
 def check_settings(
@@ -22,8 +22,12 @@ def check_settings(
     """Refuse settings that a model could only ignore; arguments as in `load_backend`.
 
     Raises:
-        ModelError: If the lexical baseline is asked for what only other models have.
+        ModelError: If a model is asked for what only other models have.
     """
+    if source.kind == "sentence-transformers" and precision == "float8":
+        raise ModelError(
+            f"precision is 'float8': {source.name} runs in {', '.join(PRECISIONS[:-1])}"
+        )
     if source.kind != "lexical":
         return
     if max_length is not None:
@@ -41,15 +45,20 @@ def load_backend(
     precision: str = "float32",
     max_length: int | None = None,
     batch_size: int = 32,
+    attention: str = "auto",
+    token_budget: int | None = None,
 ) -> Backend:
     """Load a model.
 
     Args:
         source: Which one, from `resolve_model`.
-        device: "auto" (CUDA where present, else CPU), "cpu", "cuda" or "cuda:N".
+        device: "auto" (CUDA where present, else CPU), "cpu", "cuda", "cuda:N" or "mps".
         precision: One of `PRECISIONS`.
         max_length: Longest input in tokens; None for the model's own limit.
-        batch_size: Texts a batch.
+        batch_size: Texts a batch, for models that cannot read packed input.
+        attention: One of `model.attention.choice.ATTENTION_NAMES`.
+        token_budget: Tokens a batch, for models that read packed input; None
+            for what suits the device.
 
     Raises:
         ModelError: If the model cannot be loaded or run as asked.
@@ -59,8 +68,25 @@ def load_backend(
         from model.backends.lexical import LexicalBackend
 
         return LexicalBackend()
+    if source.kind == "jina-embeddings-v3":
+        from model.backends.jina_v3 import JinaV3Backend
+
+        return JinaV3Backend(
+            source,
+            device=device,
+            precision=precision,
+            max_length=max_length,
+            attention=attention,
+            token_budget=token_budget,
+        )
     from model.backends.sentence_transformers import SentenceTransformersBackend
 
     return SentenceTransformersBackend(
-        source, device=device, precision=precision, max_length=max_length, batch_size=batch_size
+        source,
+        device=device,
+        precision=precision,
+        max_length=max_length,
+        batch_size=batch_size,
+        attention=attention,
+        token_budget=token_budget,
     )

@@ -69,6 +69,11 @@ class LexicalBackend:
         """There is none."""
         return None
 
+    @property
+    def compiled(self) -> bool:
+        """There is nothing to compile."""
+        return False
+
     def prepare(self, texts: Sequence[str]) -> None:
         """Learn the terms of a task and how rare each is."""
         vectorizer = TfidfVectorizer(

@@ -1,5 +1,12 @@
-"""Any model that sentence-transformers loads without remote code."""
+"""Any model that sentence-transformers loads without remote code.
 
+Encoders whose attention goes through transformers' `AttentionInterface` read
+packed input; all others go sentence-transformers' own padded way.
+"""
+
+from __future__ import annotations
+
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,19 +15,27 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 
+from model.attention.choice import ATTENTION_NAMES
 from model.backend import Encoded, Progress
+from model.device import choose_device
+from model.encoder import PackedEncoder
 from model.errors import ModelError
+from model.packed_model import PROBE_TEXTS, PackedModel, check_packed, default_token_budget
+from model.packed_sentence_transformer import PackedParts, packed_parts
 from model.routing import Route
 from model.source import ModelSource
+from model.tokenization import TextTokenizer
 
 __all__ = ["SentenceTransformersBackend"]
+
+log = logging.getLogger(__name__)
 
 _CHUNK_BATCHES = 4
 """Batches between two progress reports (and chances to stop)."""
 
 
 class SentenceTransformersBackend:
-    """Texts to vectors through `SentenceTransformer.encode`."""
+    """Texts to vectors through a sentence-transformers model."""
 
     def __init__(
         self,
@@ -30,32 +45,37 @@ class SentenceTransformersBackend:
         precision: str = "float32",
         max_length: int | None = None,
         batch_size: int = 32,
+        attention: str = "auto",
+        token_budget: int | None = None,
     ) -> None:
         """Load the model; arguments as in `load_backend`.
 
         Raises:
-            ModelError: If the device is absent or the folder does not load.
+            ModelError: If the device or the kernel is absent, or the folder does not load.
         """
         self._batch_size = batch_size
         self._device = choose_device(device)
         self._precision = precision
-        self._model = _load(source, self._device, precision)
-        limit = self._model.max_seq_length
+        self.model = _load(source, self._device, precision)
+        limit = self.model.max_seq_length
         if max_length is not None and limit is not None and max_length > limit:
             raise ModelError(f"maximum length {max_length}: {source.name} takes at most {limit}")
         if max_length is not None:
-            self._model.max_seq_length = max_length
+            self.model.max_seq_length = max_length
+        self._kernels = ""
+        self._compiled = False
+        self.encoder = self._pack(source.name, attention, token_budget)
 
     @property
     def width(self) -> int | None:
         """Full width of the vectors."""
-        width = self._model.get_embedding_dimension()
+        width = self.model.get_embedding_dimension()
         return None if width is None else int(width)
 
     @property
     def max_length(self) -> int | None:
         """Longest input in tokens."""
-        limit = self._model.max_seq_length
+        limit = self.model.max_seq_length
         return None if limit is None else int(limit)
 
     @property
@@ -70,14 +90,72 @@ class SentenceTransformersBackend:
 
     @property
     def attention(self) -> str | None:
-        """Name of the attention implementation in transformers."""
-        config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
-        return getattr(config, "_attn_implementation", None)
+        """The attention in use; None for a model without a transformer."""
+        if self.encoder is not None:
+            return self._kernels
+        config = getattr(self.model[0], "config", None)
+        name = getattr(config, "_attn_implementation", None)
+        return f"{name}, padded" if name else None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether its layers are compiled."""
+        return self._compiled
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Nothing to learn."""
 
     def encode(self, texts: Sequence[str], route: Route, progress: Progress) -> Encoded:
+        """Encode with the route's prompt, in the order of the texts."""
+        if self.encoder is not None:
+            if route.adapter is not None:
+                raise ModelError(f"adapter {route.adapter!r}: this model has no adapters")
+            return self.encoder.encode([route.prompt + text for text in texts], progress)
+        return self._encode_padded(texts, route, progress)
+
+    def _pack(self, name: str, attention: str, token_budget: int | None) -> PackedEncoder | None:
+        """The packed way, checked against the padded one; None if this model has none."""
+        if attention not in ATTENTION_NAMES:
+            raise ModelError(
+                f"unknown attention {attention!r}; allowed: {', '.join(ATTENTION_NAMES)}"
+            )
+        parts = packed_parts(self.model)
+        if isinstance(parts, PackedParts):
+            padded = self._encode_padded(PROBE_TEXTS, Route(), lambda _: None)
+            before = parts.encoder.config._attn_implementation
+            packed = PackedModel(
+                parts.encoder,
+                pooling=parts.pooling,
+                finish=parts.finish,
+                max_length=parts.max_length,
+                attention=attention,
+            )
+            if self._device.type == "cuda":
+                packed.compile()
+            encoder = PackedEncoder(
+                packed,
+                TextTokenizer(parts.tokenizer, parts.max_length),
+                device=self._device,
+                token_budget=token_budget or default_token_budget(parts.encoder),
+            )
+            try:
+                _check(encoder, padded, parts.encoder.dtype)
+            # Whatever an architecture does with arguments it was not made for.
+            except (ModelError, RuntimeError, TypeError, IndexError) as error:
+                packed.decompile()
+                parts.encoder.set_attn_implementation(before)
+                parts = " ".join(str(error).split())
+            else:
+                self._kernels, self._compiled = str(packed.choice), packed.compiled
+                return encoder
+        if attention != "auto":
+            raise ModelError(
+                f"attention {attention!r}: {name} cannot read packed input ({parts}); allowed: auto"
+            )
+        log.info("%s runs padded: %s", name, parts)
+        return None
+
+    def _encode_padded(self, texts: Sequence[str], route: Route, progress: Progress) -> Encoded:
         """Encode longest texts first, so that batches hold texts of like length."""
         tokens = self._count_tokens(texts, route.prompt)
         lengths = tokens if tokens is not None else np.array([len(text) for text in texts])
@@ -97,7 +175,7 @@ class SentenceTransformersBackend:
 
     def _encode_chunk(self, texts: list[str], route: Route) -> npt.NDArray[np.float32]:
         options: dict[str, Any] = {"task": route.adapter} if route.adapter is not None else {}
-        vectors = self._model.encode(
+        vectors = self.model.encode(
             texts,
             # An empty prompt is given too: without one, the model's default prompt would be used.
             prompt=route.prompt,
@@ -110,7 +188,7 @@ class SentenceTransformersBackend:
         return on_cpu
 
     def _count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
-        tokenizer = getattr(self._model, "tokenizer", None)
+        tokenizer = getattr(self.model, "tokenizer", None)
         if not callable(tokenizer):
             return None
         prompted = [prompt + text for text in texts]
@@ -118,26 +196,11 @@ class SentenceTransformersBackend:
         return np.array([len(ids) for ids in encodings["input_ids"]], dtype=np.int64)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of this name; "auto" takes CUDA where present, else the CPU.
-
-    Raises:
-        ModelError: If there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ModelError(f"unknown device {name!r}; allowed: auto, cpu, cuda, cuda:N") from error
-    if device.type == "cpu":
-        return device
-    if device.type != "cuda":
-        raise ModelError(f"unknown device {name!r}; allowed: auto, cpu, cuda, cuda:N")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if (device.index or 0) >= count:
-        raise ModelError(f"device {name!r} is not here: torch sees {count} CUDA devices")
-    return device
+def _check(encoder: PackedEncoder, padded: Encoded, dtype: torch.dtype) -> None:
+    found = encoder.encode(PROBE_TEXTS, lambda _: None)
+    check_packed(found.vectors, padded.vectors, dtype)
+    if padded.tokens is not None and not np.array_equal(found.tokens, padded.tokens):
+        raise ModelError("the packed and the padded path count tokens differently")
 
 
 def _load(source: ModelSource, device: torch.device, precision: str) -> SentenceTransformer:

@@ -62,8 +62,8 @@ def test_truncation_is_counted_to_the_token(tiny):
 
 def test_progress_adds_up(tiny):
     seen = []
-    tiny.encode(["text"] * 100, Route(), seen.append)
-    assert sum(seen) == 100
+    tiny.encode(["text"] * 3000, Route(), seen.append)
+    assert sum(seen) == 3000
     assert len(seen) > 1
 
 
@@ -91,7 +91,7 @@ def test_half_precision_is_used_and_comes_back_as_float32(tiny_model, tiny):
     assert (np.sum(vectors * exact, axis=1) > 0.99).all()
 
 
-@pytest.mark.parametrize("device", ["gpu", "tpu:0", "mps:1", ""])
+@pytest.mark.parametrize("device", ["gpu", "tpu:0", ""])
 def test_unknown_devices_are_refused(tiny_model, device):
     with pytest.raises(ModelError, match="unknown device"):
         load_backend(resolve_model(str(tiny_model)), device=device)
