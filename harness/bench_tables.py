@@ -7,15 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.bench_encode import (
+from harness.bench_encode import BenchRequest, bench_encode
+from harness.bench_measure import (
     ENCODER,
     END_TO_END,
     PEER_32,
     PEER_BEST,
-    BenchRequest,
     BenchResult,
     Measurement,
-    bench_encode,
 )
 from harness.bench_texts import MIXES
 from harness.console import make_console

@@ -246,7 +246,7 @@ def bench_encode(
     *,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     mix: Annotated[list[str] | None, Parameter(name=["--mix"], negative="")] = None,
-    texts: int | None = None,
+    scale: float = 1.0,
     device: str = "auto",
     precision: str | None = None,
     attention: str = "auto",
@@ -270,8 +270,8 @@ def bench_encode(
         random weights if left out.
     mix
         Texts to encode: short, long or real; all of them if left out. Repeat it for several.
-    texts
-        Texts of each mix; what suits the device if left out.
+    scale
+        Factor of the number of texts; 1 is some seconds of work a mix.
     device
         auto, cpu, cuda, cuda:N or mps.
     precision
@@ -298,7 +298,7 @@ def bench_encode(
         device=device,
         precision=precision,
         mixes=tuple(mix) if mix else tuple(MIXES),
-        texts=texts,
+        scale=scale,
         attention=attention,
         token_budget=token_budget,
         peers=peers,

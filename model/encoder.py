@@ -197,7 +197,7 @@ class _Results:
         if self._device.type == "cuda":
             home = torch.empty(vectors.shape, dtype=vectors.dtype, pin_memory=True)
             home.copy_(vectors, non_blocking=True)
-            arrived = torch.cuda.Event()
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record(torch.cuda.current_stream(self._device))
             vectors = home
         self._coming.append((rows, vectors, arrived))

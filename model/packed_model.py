@@ -19,6 +19,7 @@ from torch import nn
 from model.attention.choice import KernelChoice, choose_kernels
 from model.attention.interface import PACKED, SEGMENTS, packed_arguments
 from model.errors import ModelError
+from model.linear_gelu import fuse_gelu
 from model.packing import PackedBatch
 from model.pooling import Pooling, pool
 
@@ -77,6 +78,7 @@ class PackedModel:
             max_length=max_length,
         )
         self.compiled = False
+        self.fused = False
         self._encoder = encoder
         self._pooling = pooling
         self._finish = finish
@@ -108,12 +110,16 @@ class PackedModel:
     def compile(self) -> None:
         """Compile the encoder's layers, once for all of them and any batch size.
 
+        Linear layers are fused with the GELU after them where that is quicker.
+
         Does nothing where texts of one length are attended to at a time: the
         layers would be compiled anew for each combination of lengths.
         """
         if SEGMENTS in (name for _, name in self.choice.steps):
             return
-        for layer in encoder_layers(self._encoder):
+        layers = encoder_layers(self._encoder)
+        self.fused = fuse_gelu(self._encoder, layers)
+        for layer in layers:
             layer.compile(dynamic=True)
         self.compiled = True
 

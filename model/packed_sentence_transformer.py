@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
-from torch import nn
 
 from model.packed_model import reads_packed
 from model.pooling import POOLINGS, Pooling
@@ -71,7 +70,7 @@ def packed_parts(model: SentenceTransformer) -> PackedParts | str:
     )
 
 
-def _pooling_mode(pooling: nn.Module) -> str:
+def _pooling_mode(pooling: Any) -> str:
     mode = getattr(pooling, "pooling_mode", None)
     if mode is None:  # as sentence-transformers before 6.1 has it
         mode = pooling.get_pooling_mode_str()

@@ -57,7 +57,8 @@ def write_random_checkpoint(folder: Path, tokenizer: Path, *, device: torch.devi
     generator = torch.Generator(device).manual_seed(0)
     with torch.device("meta"):
         model = JinaEmbeddingsV3Model(JinaEmbeddingsV3Config(vocab_size=250002))
-    model = model.to_empty(device=device).to(torch.bfloat16)
+    model.to_empty(device=device)
+    torch.nn.Module.to(model, dtype=torch.bfloat16)
     for name, weight in model.named_parameters():
         _fill(name, weight, generator)
     model.save_pretrained(folder)

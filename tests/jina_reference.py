@@ -64,9 +64,9 @@ def reference_vectors(folder: Path, texts: list[list[int]], adapter: str | None)
             q, k, v = qkv.permute(1, 2, 0, 3)
             scores = turn(q) @ turn(k).transpose(-1, -2) / math.sqrt(size)
             mixed = (scores.softmax(-1) @ v).transpose(0, 1).reshape(len(x), hidden)
-            x = norm(x + mixed @ out.T + bias["mixer.out_proj"], f"{at}.norm1")
-            inner = x @ fc1.T + bias["mlp.fc1"]
+            middle = norm(x + mixed @ out.T + bias["mixer.out_proj"], f"{at}.norm1")
+            inner = middle @ fc1.T + bias["mlp.fc1"]
             inner = inner * 0.5 * (1 + torch.erf(inner / math.sqrt(2)))
-            states[row] = norm(x + inner @ fc2.T + bias["mlp.fc2"], f"{at}.norm2")
+            states[row] = norm(middle + inner @ fc2.T + bias["mlp.fc2"], f"{at}.norm2")
     vectors = torch.stack([x.mean(0) for x in states])
     return (vectors / vectors.norm(dim=-1, keepdim=True)).float().numpy()

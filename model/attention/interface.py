@@ -18,7 +18,7 @@ from transformers.masking_utils import sdpa_mask
 
 from model.attention.kernels import KERNELS
 
-__all__ = ["PACKED", "SEGMENTS", "Segment", "packed_arguments", "packed_rotary_attention"]
+__all__ = ["PACKED", "SEGMENTS", "Segment", "packed_arguments"]
 
 PACKED = "jina_eval_packed"
 """The name under which transformers knows this attention."""
@@ -53,37 +53,6 @@ def _(
     longest: int,
     scale: float,
     kernel: str,
-) -> torch.Tensor:
-    return torch.empty_like(q, memory_format=torch.contiguous_format)
-
-
-@torch.library.custom_op("jina_eval::packed_rotary_attention", mutates_args=())
-def packed_rotary_attention(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    cosine: torch.Tensor,
-    sine: torch.Tensor,
-    cumulative: torch.Tensor,
-    longest: int,
-    scale: float,
-) -> torch.Tensor:
-    """Attention that turns queries and keys itself, see `triton_kernel.attend_rotary`."""
-    from model.attention.triton_kernel import attend_rotary
-
-    return attend_rotary(q, k, v, cosine, sine, cumulative, longest, scale)
-
-
-@packed_rotary_attention.register_fake
-def _(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    cosine: torch.Tensor,
-    sine: torch.Tensor,
-    cumulative: torch.Tensor,
-    longest: int,
-    scale: float,
 ) -> torch.Tensor:
     return torch.empty_like(q, memory_format=torch.contiguous_format)
 
@@ -146,11 +115,11 @@ def _attend_segments(
     for first, count, length in segments:
         here = slice(first, first + count * length)
         q, k, v = (
-            tensor[0, :, here].unflatten(1, (count, length)).transpose(0, 1)
+            tensor[0, :, here].reshape(heads, count, length, head_dim).transpose(0, 1)
             for tensor in (query, key, value)
         )
         attended = nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
-        out[0, here].unflatten(0, (count, length)).copy_(attended.transpose(1, 2))
+        out[0, here].view(count, length, heads, head_dim).copy_(attended.transpose(1, 2))
     return out
 
 

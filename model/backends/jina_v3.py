@@ -183,8 +183,6 @@ def build_model(
     """
     from transformers import JinaEmbeddingsV3Model
 
-    from model.jina_attention import fuse_rotary
-
     # Built without memory: the checkpoint's tensors take their places one by one.
     with torch.device("meta"):
         model = JinaEmbeddingsV3Model(config, add_pooling_layer=False)
@@ -198,12 +196,11 @@ def build_model(
         assign=True,
     )
     model.rotary_emb = type(model.rotary_emb)(config).to(device)
-    buffers = model.embeddings
     positions = torch.arange(config.max_position_embeddings, device=device)[None]
-    buffers.position_ids = positions
-    buffers.token_type_ids = torch.zeros_like(positions)
-    fuse_rotary(model)
-    return model.eval()
+    model.embeddings.position_ids = nn.Buffer(positions, persistent=False)
+    model.embeddings.token_type_ids = nn.Buffer(torch.zeros_like(positions), persistent=False)
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def _normalize(vectors: torch.Tensor) -> torch.Tensor:

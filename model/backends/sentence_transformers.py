@@ -199,6 +199,7 @@ class SentenceTransformersBackend:
 def _check(encoder: PackedEncoder, padded: Encoded, dtype: torch.dtype) -> None:
     found = encoder.encode(PROBE_TEXTS, lambda _: None)
     check_packed(found.vectors, padded.vectors, dtype)
+    assert found.tokens is not None
     if padded.tokens is not None and not np.array_equal(found.tokens, padded.tokens):
         raise ModelError("the packed and the padded path count tokens differently")
 

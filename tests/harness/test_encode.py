@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.tiny_jina import make_jina_checkpoints
 
 from harness.cli import main
 from model.checkpoint import ADAPTERS, PROMPTS
+from tests.tiny_jina import make_jina_checkpoints
 
 TEXTS = ["one text", "", "another text, a longer one", "one text", "東京 مرحبا"]
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tiny_models import make_tokenizer
 
 from model.encoder import PackedEncoder
 from model.errors import ModelError
 from model.tokenization import TextTokenizer
+from tests.tiny_models import make_tokenizer
 
 CPU = torch.device("cpu")
 TEXTS = st.lists(st.text("abc xyz", max_size=80), min_size=1, max_size=40)

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tiny_models import make_sentence_transformer
 
 from model.attention.interface import PACKED
 from model.backends.sentence_transformers import SentenceTransformersBackend
@@ -13,6 +12,7 @@ from model.errors import ModelError
 from model.packed_model import PackedModel, check_packed
 from model.routing import Route
 from model.source import resolve_model
+from tests.tiny_models import make_sentence_transformer
 
 TEXTS = ["", "a", "some words 1 2 3", "x " * 200, "mixed CASE ö 東京", "b c d e f g h i j k"]
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -57,7 +59,7 @@ def test_segments_are_runs_of_equal_length(lengths):
         sum(count * length for _, count, length in segments[:place])
         for place in range(len(segments))
     ]
-    assert all(a[2] != b[2] for a, b in zip(segments, segments[1:], strict=False))
+    assert all(a[2] != b[2] for a, b in itertools.pairwise(segments))
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
