@@ -85,12 +85,17 @@ class BenchRequest:
     float8: bool = False
 
 
-def bench_encode(request: BenchRequest, say: Callable[[str], None]) -> BenchResult:
+def bench_encode(
+    request: BenchRequest,
+    say: Callable[[str], None],
+    changed: Callable[[BenchResult], None] | None = None,
+) -> BenchResult:
     """Measure.
 
     Args:
         request: What to measure.
         say: Told what is being done.
+        changed: Told of every measurement as soon as it is there.
 
     Raises:
         ValueError: If model, device or kernel are not here.
@@ -110,9 +115,11 @@ def bench_encode(request: BenchRequest, say: Callable[[str], None]) -> BenchResu
             device=_device_name(device),
             precision=precision,
             attention=str(backend.attention),
+            fused_gelu=backend.fused_gelu,
             token_budget=encoder.token_budget,
             matmul_rate=matmul_rate(device, precision),
             versions=_versions(),
+            changed=changed,
         )
         mixes = {mix: _texts(mix, request, source, device, backend) for mix in request.mixes}
         say("warming up")

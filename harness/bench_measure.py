@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -87,30 +87,43 @@ class BenchResult:
         device: Name of the device.
         precision: Number format.
         attention: Kernels in use.
+        fused_gelu: Whether linear layers and the GELU after them were one kernel.
         token_budget: Tokens a batch.
         matmul_rate: Operations a second of a large square matrix product.
         versions: Of torch, transformers and sentence-transformers.
         measurements: Method by method.
         facts: Other figures by name, such as cosines.
+        changed: Told of every measurement as soon as it is there.
     """
 
     model: str
     device: str
     precision: str
     attention: str
+    fused_gelu: bool
     token_budget: int
     matmul_rate: float
     versions: dict[str, str]
     measurements: list[Measurement] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
+    changed: Callable[[BenchResult], None] | None = None
 
     def find(self, method: str, mix: str) -> Measurement | None:
         """The measurement of a method on a mix."""
         return next((m for m in self.measurements if (m.method, m.mix) == (method, mix)), None)
 
+    def add(self, measurement: Measurement) -> None:
+        """Take a measurement."""
+        self.measurements.append(measurement)
+        if self.changed is not None:
+            self.changed(self)
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return asdict(self)
+        names = [one.name for one in fields(self) if one.name not in ("changed", "measurements")]
+        return {name: getattr(self, name) for name in names} | {
+            "measurements": [asdict(one) for one in self.measurements]
+        }
 
 
 @dataclass
@@ -136,7 +149,7 @@ class Work:
             times.append(time.perf_counter() - started)
         seconds = min(times)
         peak = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
-        self.result.measurements.append(
+        self.result.add(
             Measurement(
                 method=method,
                 mix=self.mix,

@@ -60,8 +60,12 @@ def measure_peer(
         times = {}
         for batch in batches if mix == "long" else (PEER_BATCH, *batches):
             say(f"sentence-transformers, {mix}, batch {batch}")
-            _encode(peer, trial[: 2 * batch], batch)
-            times[batch] = time_once(partial(_encode, peer, trial, batch), device)
+            try:
+                _encode(peer, trial[: 2 * batch], batch)
+                times[batch] = time_once(partial(_encode, peer, trial, batch), device)
+            except torch.OutOfMemoryError:
+                say(f"sentence-transformers, {mix}, batch {batch}: out of memory")
+                torch.cuda.empty_cache()
         best = min(times, key=lambda batch: times[batch])
         result.facts[f"{mix}, sentence-transformers' best batch"] = best
         say(f"sentence-transformers, {mix}, batch {best}, all texts")

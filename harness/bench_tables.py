@@ -36,17 +36,28 @@ def bench_encode_command(request: BenchRequest, output: Path | None, *, quiet: b
         if not quiet:
             progress.print(line, soft_wrap=True)
 
-    result = bench_encode(request, say)
+    def changed(result: BenchResult) -> None:
+        last = result.measurements[-1]
+        say(f"{last.mix}, {last.method}: {last.rate / 1000:.1f} ktok/s")
+        _write(result, output)
+
+    result = bench_encode(request, say, changed)
+    _write(result, output)
     console: Console = make_console()
     console.print(render_grid(encode_grid(result)))
     for name, value in result.facts.items():
         console.print(f"{name}: {value:.6g}", soft_wrap=True)
-    if output is not None:
-        try:
-            write_atomic(output, json.dumps(result.as_dict(), indent=2) + "\n")
-        except OSError as error:
-            raise RunError(f"output {output}: {error.strerror or error}") from error
     return 0
+
+
+def _write(result: BenchResult, output: Path | None) -> None:
+    """Write what there is; after each measurement, so that a failure costs no earlier one."""
+    if output is None:
+        return
+    try:
+        write_atomic(output, json.dumps(result.as_dict(), indent=2) + "\n")
+    except OSError as error:
+        raise RunError(f"output {output}: {error.strerror or error}") from error
 
 
 def encode_grid(result: BenchResult) -> Grid:
@@ -71,10 +82,12 @@ def encode_grid(result: BenchResult) -> Grid:
         )
         for one in sorted(result.measurements, key=lambda one: list(MIXES).index(one.mix))
     ]
+    fused = "; linear layers fused with GELU" if result.fused_gelu else ""
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     notes = (
-        f"{result.precision}; attention: {result.attention}; {result.token_budget:,} tokens a "
-        f"batch; matmul: {result.matmul_rate / 1e12:.3g} TFLOP/s; ST: sentence-transformers.",
+        f"{result.precision}; attention: {result.attention}{fused}; "
+        f"{result.token_budget:,} tokens a batch; "
+        f"matmul: {result.matmul_rate / 1e12:.3g} TFLOP/s; ST: sentence-transformers.",
         f"{versions}.",
     )
     return Grid(f"{result.model} on {result.device}", columns, tuple(rows), notes)

@@ -48,6 +48,7 @@ def describe_environment(backend: Backend) -> Environment:
         precision=backend.precision,
         attention=backend.attention,
         compiled=backend.compiled,
+        fused_gelu=backend.fused_gelu,
         packages=_versions(),
         git_commit=commit,
         git_dirty=dirty,

@@ -64,6 +64,11 @@ class Backend(Protocol):
         """Whether its layers are compiled."""
         ...
 
+    @property
+    def fused_gelu(self) -> bool:
+        """Whether linear layers and the GELU after them are one kernel."""
+        ...
+
     def prepare(self, texts: Sequence[str]) -> None:
         """Learn what must be known of a task's texts, without labels, before encoding them.
 

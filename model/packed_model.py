@@ -78,7 +78,7 @@ class PackedModel:
             max_length=max_length,
         )
         self.compiled = False
-        self.fused = False
+        self.fused_gelu = False
         self._encoder = encoder
         self._pooling = pooling
         self._finish = finish
@@ -118,7 +118,7 @@ class PackedModel:
         if SEGMENTS in (name for _, name in self.choice.steps):
             return
         layers = encoder_layers(self._encoder)
-        self.fused = fuse_gelu(self._encoder, layers)
+        self.fused_gelu = fuse_gelu(self._encoder, layers)
         for layer in layers:
             layer.compile(dynamic=True)
         self.compiled = True

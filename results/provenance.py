@@ -169,6 +169,8 @@ class Environment(_Frozen):
         attention: The attention kernels in use; None where there is none.
         compiled: Whether the model's layers were compiled; None in records
             from before this was noted.
+        fused_gelu: Whether linear layers and the GELU after them were one
+            kernel; None likewise.
         packages: Versions by name.
         git_commit: Commit of this code; None where git cannot tell.
         git_dirty: Whether files differed from it.
@@ -181,6 +183,7 @@ class Environment(_Frozen):
     precision: str
     attention: str | None
     compiled: bool | None = None
+    fused_gelu: bool | None = None
     packages: Mapping[str, str]
     git_commit: str | None
     git_dirty: bool | None

@@ -24,12 +24,14 @@ class Hub:
     Attributes:
         url: Its address.
         repositories: Folder of each repository, by "organisation/model".
+        commit: The commit that every repository is at.
         refused: Status code to answer with, by repository.
         requests: Path of every request.
     """
 
     url: str
     repositories: dict[str, Path]
+    commit: str = COMMIT
     refused: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
@@ -58,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self.hub.refused[name], b"{}", {})
         elif name not in self.hub.repositories:
             self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-        elif revision not in ("main", COMMIT):
+        elif revision not in ("main", self.hub.commit):
             self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         elif file is None:
             self._send_listing(name, with_body, tree=parts[4:5] == ["tree"])
@@ -74,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         answer: object = {
             "id": name,
-            "sha": COMMIT,
+            "sha": self.hub.commit,
             "siblings": [{"rfilename": file} for file in files],
         }
         if tree:
@@ -95,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         content = path.read_bytes()
         etag = f'"{hashlib.sha256(content).hexdigest()}"'
-        headers = {"ETag": etag, "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        headers = {"ETag": etag, "X-Repo-Commit": self.hub.commit, "Accept-Ranges": "bytes"}
         self._send(200, content, headers, with_body=with_body)
 
     def _send(
@@ -110,13 +112,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve_hub(**repositories: Path) -> Iterator[Hub]:
-    """Serve folders as repositories of the organisation "org"."""
+def serve_hub(
+    organisation: str = "org", commit: str = COMMIT, **repositories: Path
+) -> Iterator[Hub]:
+    """Serve folders as an organisation's repositories."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     hub = Hub(
         url=f"http://127.0.0.1:{server.server_address[1]}",
-        repositories={f"org/{name}": folder for name, folder in repositories.items()},
+        repositories={f"{organisation}/{name}": path for name, path in repositories.items()},
+        commit=commit,
     )
     handler.hub = hub  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -178,7 +178,9 @@ def write_native(
     for index, adapter in enumerate(ADAPTERS):
         path = folder / adapter.replace(".", "_").replace("-", "_")
         factors = peft_tensors(tensors, index, sizes["hidden_size"])
-        modules = sorted({name.split(".lora_")[0].split("model.", 1)[1] for name in factors})
+        modules = sorted(
+            {name.split(".lora_")[0].removeprefix("base_model.model.") for name in factors}
+        )
         LoraConfig(
             r=rank, lora_alpha=1, target_modules=modules, inference_mode=True
         ).save_pretrained(path)

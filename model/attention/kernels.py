@@ -138,6 +138,8 @@ def _missing_flash3(device: torch.device, dtype: torch.dtype, head_dim: int) -> 
         return "neither flash_attn_interface nor fa3_fwd_interface is installed"
     if torch.cuda.get_device_capability(device)[0] != 9:
         return "runs on Hopper GPUs only"
+    if dtype != torch.bfloat16 and not importlib.util.find_spec(_FLASH3_MODULES[0]):
+        return "the fa3-fwd build computes in bfloat16 only"
     return None if head_dim % 8 == 0 and head_dim <= 256 else f"head dimension {head_dim}"
 
 

@@ -125,6 +125,11 @@ class JinaV3Backend:
         return self._packed.compiled
 
     @property
+    def fused_gelu(self) -> bool:
+        """Whether linear layers and the GELU after them are one kernel."""
+        return self._packed.fused_gelu
+
+    @property
     def adapters(self) -> tuple[str, ...]:
         """Names of its adapters."""
         return self._adapters.names

@@ -74,6 +74,11 @@ class LexicalBackend:
         """There is nothing to compile."""
         return False
 
+    @property
+    def fused_gelu(self) -> bool:
+        """There is nothing to fuse."""
+        return False
+
     def prepare(self, texts: Sequence[str]) -> None:
         """Learn the terms of a task and how rare each is."""
         vectorizer = TfidfVectorizer(

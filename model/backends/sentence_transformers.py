@@ -64,6 +64,7 @@ class SentenceTransformersBackend:
             self.model.max_seq_length = max_length
         self._kernels = ""
         self._compiled = False
+        self._fused_gelu = False
         self.encoder = self._pack(source.name, attention, token_budget)
 
     @property
@@ -101,6 +102,11 @@ class SentenceTransformersBackend:
     def compiled(self) -> bool:
         """Whether its layers are compiled."""
         return self._compiled
+
+    @property
+    def fused_gelu(self) -> bool:
+        """Whether linear layers and the GELU after them are one kernel."""
+        return self._fused_gelu
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Nothing to learn."""
@@ -146,7 +152,8 @@ class SentenceTransformersBackend:
                 parts.encoder.set_attn_implementation(before)
                 parts = " ".join(str(error).split())
             else:
-                self._kernels, self._compiled = str(packed.choice), packed.compiled
+                self._kernels = str(packed.choice)
+                self._compiled, self._fused_gelu = packed.compiled, packed.fused_gelu
                 return encoder
         if attention != "auto":
             raise ModelError(

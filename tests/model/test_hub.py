@@ -19,7 +19,7 @@ from model.source import resolve_model
 try:
     source = resolve_model(sys.argv[1], sys.argv[2] or None)
     answer = {"name": source.name, "revision": source.revision, "folder": str(source.folder),
-              "fingerprint": source.fingerprint, "width": source.width}
+              "fingerprint": source.fingerprint, "width": source.width, "kind": source.kind}
 except ModelError as error:
     answer = {"error": type(error).__name__, "message": str(error)}
 print(json.dumps(answer))
@@ -108,3 +108,25 @@ def test_without_a_network_the_model_is_named(ask):
     assert "cannot be reached" in answer["message"]
     answer = ask(None, "org/tiny", offline="1")
     assert "cannot be reached" in answer["message"]
+
+
+@pytest.mark.parametrize("name", ["jina-embeddings-v3", "jina-embeddings-v3-hf"])
+def test_jinas_models_come_whole_at_their_pinned_revision(ask, tmp_path, name):
+    from model.checkpoint import read_checkpoint
+    from model.fingerprint import fingerprint_folder
+    from model.source import PINNED_REVISIONS
+    from tests.tiny_jina import make_jina_checkpoints
+
+    folders = make_jina_checkpoints(tmp_path / "jina")
+    folder = folders.native if name.endswith("-hf") else folders.original
+    pinned = PINNED_REVISIONS[f"jinaai/{name}"]
+    with serve_hub(organisation="jinaai", commit=pinned, **{name: folder}) as hub:
+        found = ask(hub, f"jinaai/{name}")
+        asked = {path.rsplit(".", 1)[-1] for path in hub.requests if "resolve" in path}
+
+    assert (found["kind"], found["revision"], found["width"]) == ("jina-embeddings-v3", pinned, 32)
+    assert asked <= {"json", "safetensors"}
+    copy = tmp_path / "whole"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.py"))
+    assert found["fingerprint"] == fingerprint_folder(copy)
+    assert len(read_checkpoint(Path(found["folder"])).adapters) == 5
