@@ -23,6 +23,7 @@ MIXES = {
 
 _MEAN_LOG, _SIGMA_LOG, _SHORTEST, _LONGEST = 4.6, 0.8, 6, 512
 _LONG = 8192
+_SHORTEST_TEXT = 20
 _LEAST_WORDS = 100
 
 
@@ -85,8 +86,8 @@ def _real_texts() -> list[str]:
 
 def _strings(value: object) -> list[str]:
     if isinstance(value, str):
-        # Anything without a space is a name or a label rather than a text.
-        return [value] if " " in value.strip() else []
+        # Neither names nor labels; but some languages write without spaces.
+        return [value] if " " in value.strip() or len(value) >= _SHORTEST_TEXT else []
     if isinstance(value, dict):
         return [text for item in value.values() for text in _strings(item)]
     if isinstance(value, list | tuple):

@@ -16,6 +16,7 @@ from model.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
+    from transformers import JinaEmbeddingsV3Config
 
 __all__ = ["find_xlmr_tokenizer", "write_random_checkpoint"]
 
@@ -42,13 +43,20 @@ def find_xlmr_tokenizer() -> Path:
     )
 
 
-def write_random_checkpoint(folder: Path, tokenizer: Path, *, device: torch.device) -> Path:
+def write_random_checkpoint(
+    folder: Path,
+    tokenizer: Path,
+    *,
+    device: torch.device,
+    config: JinaEmbeddingsV3Config | None = None,
+) -> Path:
     """Write a checkpoint in the layout of jinaai/jina-embeddings-v3-hf, in bfloat16.
 
     Args:
         folder: Where to; it must not exist yet.
         tokenizer: A tokenizer.json with the vocabulary of XLM-RoBERTa.
         device: Where the random numbers are drawn; a GPU is much quicker.
+        config: Its sizes; the published model's if left out.
     """
     import torch
     from safetensors.torch import save_file
@@ -56,7 +64,7 @@ def write_random_checkpoint(folder: Path, tokenizer: Path, *, device: torch.devi
 
     generator = torch.Generator(device).manual_seed(0)
     with torch.device("meta"):
-        model = JinaEmbeddingsV3Model(JinaEmbeddingsV3Config(vocab_size=250002))
+        model = JinaEmbeddingsV3Model(config or JinaEmbeddingsV3Config(vocab_size=250002))
     model.to_empty(device=device)
     torch.nn.Module.to(model, dtype=torch.bfloat16)
     for name, weight in model.named_parameters():
@@ -67,7 +75,7 @@ def write_random_checkpoint(folder: Path, tokenizer: Path, *, device: torch.devi
         folder / "tokenizer_config.json",
         {
             "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": _MAX_LENGTH,
+            "model_max_length": min(_MAX_LENGTH, model.config.max_position_embeddings - 2),
             "bos_token": "<s>",
             "cls_token": "<s>",
             "eos_token": "</s>",

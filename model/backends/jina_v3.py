@@ -77,7 +77,7 @@ class JinaV3Backend:
         padded = self._padded_vectors(tokenizer)
         if float8:
             use_float8(encoder_layers(self.model))
-        self._packed = PackedModel(
+        self.packed = PackedModel(
             self.model,
             pooling="mean",
             finish=_normalize,
@@ -85,13 +85,13 @@ class JinaV3Backend:
             attention=attention,
         )
         self.encoder = PackedEncoder(
-            self._packed,
+            self.packed,
             tokenizer,
             device=self._device,
             token_budget=token_budget or default_token_budget(self.model),
         )
         if compiled if compiled is not None else self._device.type == "cuda":
-            self._packed.compile()
+            self.packed.compile()
         self._check(padded)
 
     @property
@@ -117,17 +117,17 @@ class JinaV3Backend:
     @property
     def attention(self) -> str:
         """The kernels in use."""
-        return str(self._packed.choice)
+        return str(self.packed.choice)
 
     @property
     def compiled(self) -> bool:
         """Whether its layers are compiled."""
-        return self._packed.compiled
+        return self.packed.compiled
 
     @property
     def fused_gelu(self) -> bool:
         """Whether linear layers and the GELU after them are one kernel."""
-        return self._packed.fused_gelu
+        return self.packed.fused_gelu
 
     @property
     def adapters(self) -> tuple[str, ...]:
