@@ -4,7 +4,7 @@ import torch
 
 from model.errors import ModelError
 
-__all__ = ["choose_device"]
+__all__ = ["choose_device", "reference_device"]
 
 _ALLOWED = "allowed: auto, cpu, cuda, cuda:N, mps"
 
@@ -33,3 +33,12 @@ def choose_device(name: str) -> torch.device:
     if (device.index or 0) >= count:
         raise ModelError(f"device {name!r} is not here: torch sees {count} CUDA devices")
     return torch.device("cuda", device.index or 0)
+
+
+def reference_device(device: torch.device) -> torch.device:
+    """Where the padded path runs that a model is checked against when it is loaded.
+
+    On the device itself; but Metal, whose arithmetic nobody has measured for
+    this project, has to agree with the CPU each time.
+    """
+    return torch.device("cpu") if device.type == "mps" else device

@@ -14,7 +14,7 @@ from torch import nn
 from model.adapters import AdapterSwitch
 from model.backend import Encoded, Progress
 from model.checkpoint import read_checkpoint
-from model.device import choose_device
+from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
 from model.float8 import check_float8, requantize, use_float8
@@ -74,7 +74,9 @@ class JinaV3Backend:
         self.model = build_model(checkpoint.config, checkpoint.weights, self._device, dtype)
         self._adapters = AdapterSwitch(self.model, checkpoint.weights, checkpoint.adapters)
         tokenizer = TextTokenizer.from_folder(source.folder, self._max_length)
+        self.model.to(reference_device(self._device))
         padded = self._padded_vectors(tokenizer)
+        self.model.to(self._device)
         if float8:
             use_float8(encoder_layers(self.model))
         self.packed = PackedModel(
@@ -159,8 +161,9 @@ class JinaV3Backend:
         mask = torch.arange(shape[1])[None, :] < torch.from_numpy(tokens.lengths)[:, None]
         ids = torch.full(shape, self.model.config.pad_token_id or 0)
         ids[mask] = torch.from_numpy(tokens.ids).long()
-        mask = mask.to(self._device)
-        hidden = self.model(input_ids=ids.to(self._device), attention_mask=mask.long())
+        device = self.model.device
+        mask = mask.to(device)
+        hidden = self.model(input_ids=ids.to(device), attention_mask=mask.long())
         states = hidden.last_hidden_state.float() * mask[..., None]
         mean = states.sum(dim=1) / mask.sum(dim=1, keepdim=True)
         vectors: npt.NDArray[np.float32] = _normalize(mean).cpu().numpy()

@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 
 from model.attention.choice import ATTENTION_NAMES
 from model.backend import Encoded, Progress
-from model.device import choose_device
+from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
 from model.packed_model import PROBE_TEXTS, PackedModel, check_packed, default_token_budget
@@ -127,7 +127,9 @@ class SentenceTransformersBackend:
             )
         parts = packed_parts(self.model)
         if isinstance(parts, PackedParts):
+            self.model.to(reference_device(self._device))
             padded = self._encode_padded(PROBE_TEXTS, Route(), lambda _: None)
+            self.model.to(self._device)
             before = parts.encoder.config._attn_implementation
             packed = PackedModel(
                 parts.encoder,
