@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from harness.console import make_console, quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
 from harness.flags import SpecFlags
+from harness.interrupts import remember_interrupts
 
 __all__ = ["app", "main"]
 
@@ -319,13 +320,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     quiet_libraries()
     try:
-        code = app(
-            arguments,
-            console=make_console(),
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        with remember_interrupts():
+            code = app(
+                arguments,
+                console=make_console(),
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
     except CycloptsError as error:
         show_error(f"{one_line(error)} (see jina-eval --help)")
         return EXIT_ERROR

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import StorageError, is_user_error, one_line
+from harness.interrupts import check_interrupt
 from harness.output import Output
 from harness.plan import Job, Plan
 from results.atomic import write_atomic
@@ -86,8 +87,10 @@ def execute(plan: Plan, output: Output, observer: RunObserver) -> Outcome:
     def keep(job: Job, record: Record) -> None:
         outcome.measured.append(record)
         observer.job_done(job, record)
+        check_interrupt()
 
     for task, jobs in missing.items():
+        check_interrupt()
         observer.task_started(jobs)
         try:
             runner.run_task(jobs, keep, observer.encoded)

@@ -74,9 +74,9 @@ class JinaV3Backend:
         self.model = build_model(checkpoint.config, checkpoint.weights, self._device, dtype)
         self._adapters = AdapterSwitch(self.model, checkpoint.weights, checkpoint.adapters)
         tokenizer = TextTokenizer.from_folder(source.folder, self._max_length)
-        self.model.to(reference_device(self._device))
+        nn.Module.to(self.model, reference_device(self._device))
         padded = self._padded_vectors(tokenizer)
-        self.model.to(self._device)
+        nn.Module.to(self.model, self._device)
         if float8:
             use_float8(encoder_layers(self.model))
         self.packed = PackedModel(

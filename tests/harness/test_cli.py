@@ -357,6 +357,30 @@ def test_an_interrupted_run_says_how_to_go_on(in_folder, tiny_model):
     assert list(output.store.records())
 
 
+def test_an_interrupt_that_a_library_swallows_ends_the_run_all_the_same(
+    in_folder, tiny_model, monkeypatch, capfd
+):
+    import harness.jobs
+
+    real = harness.jobs.evaluate_task
+
+    def swallowing(*arguments, **options):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException as interrupt:
+            assert isinstance(interrupt, KeyboardInterrupt)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(harness.jobs, "evaluate_task", swallowing)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run(tiny_model, "out") == 130
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert "interrupted; what was stored is kept" in capfd.readouterr().err
+    assert len(list(Output(in_folder / "out").store.records())) == 1
+
+
 def test_every_key_of_the_run_spec_has_a_flag_and_no_flag_is_added_by_accident():
     keys = set(RunSpec.model_fields) - {"views"} | {"view"}
     assert {field.name for field in dataclasses.fields(SpecFlags)} == keys
