@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from harness.console import encode_progress, make_console
 from harness.errors import RunError
 from harness.text_input import InputText, read_texts
-from model.backends import load_backend
+from model.backends import check_settings, load_backend
 from model.errors import ModelError
 from model.guards import check_texts, check_vectors
 from model.mixed import encode_mixed
@@ -56,7 +56,7 @@ class EncodeRequest:
     adapter: str | None
     prompt: bool
     view: str
-    settings: Mapping[str, object]
+    settings: Mapping[str, Any]
 
 
 def encode_command(request: EncodeRequest, *, quiet: bool) -> int:
@@ -67,11 +67,12 @@ def encode_command(request: EncodeRequest, *, quiet: bool) -> int:
     source = resolve_model(request.model, request.revision)
     if source.kind == "lexical":
         raise ModelError("model 'lexical' has no vectors that stand for themselves")
+    check_settings(source, **request.settings)
     (view,) = resolve_views([view], source.width)
     rows = read_texts(request.source, request.kind)
     check_texts([row.text for row in rows])
     routes = [_route(row, source, request) for row in rows]
-    backend = load_backend(source, **request.settings)  # type: ignore[arg-type]
+    backend = load_backend(source, **request.settings)
     console = make_console(stderr=True)
     started = time.perf_counter()
     with encode_progress(console, len(rows), quiet=quiet) as progress:

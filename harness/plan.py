@@ -168,7 +168,7 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
     suite = get_suite(spec.suite)
     views = tuple(View.parse(text) for text in spec.views)
     source = resolve_model(spec.model, spec.revision)
-    check_settings(source, device=spec.device, precision=spec.precision, max_length=spec.max_length)
+    check_settings(source, **spec.settings())
     all_tasks = suite.tasks(spec.seed)
     return ResolvedRun(
         spec=spec,

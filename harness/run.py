@@ -109,16 +109,7 @@ def execute(plan: Plan, output: Output, observer: RunObserver) -> Outcome:
 def _load(plan: Plan) -> Backend:
     from model.backends import load_backend
 
-    spec = plan.run.spec
-    return load_backend(
-        plan.run.source,
-        device=spec.device,
-        precision=spec.precision,
-        max_length=spec.max_length,
-        batch_size=spec.batch_size,
-        attention=spec.attention,
-        token_budget=spec.token_budget,
-    )
+    return load_backend(plan.run.source, **plan.run.spec.settings())
 
 
 def _write_spec(plan: Plan, output: Output) -> None:

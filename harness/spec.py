@@ -20,16 +20,10 @@ DEFAULT_MODELS = ("minilm", "lexical")
 """What is evaluated when nobody names a model: a small embedding model and a lexical baseline."""
 
 _LEXICAL = "lexical"
-_OF_EMBEDDING_MODELS = (
-    "views",
-    "routing",
-    "precision",
-    "max_length",
-    "device",
-    "batch_size",
-    "attention",
-    "token_budget",
-)
+
+_SETTINGS = ("device", "precision", "max_length", "batch_size", "attention", "token_budget")
+
+_OF_EMBEDDING_MODELS = ("views", "routing", *_SETTINGS)
 
 Precision = Literal["float32", "bfloat16", "float16", "float8"]
 
@@ -72,6 +66,10 @@ class RunSpec(BaseModel):
     batch_size: Annotated[StrictInt, Field(ge=1)] = 32
     attention: StrictStr = "auto"
     token_budget: Annotated[StrictInt, Field(ge=1)] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """How the model is to be run: arguments of `model.backends.load_backend`."""
+        return self.model_dump(include=set(_SETTINGS))
 
     def given(self) -> dict[str, Any]:
         """Only what was set, as JSON data."""

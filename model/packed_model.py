@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from model.attention.choice import KernelChoice, choose_kernels
-from model.attention.interface import PACKED, SEGMENTS, packed_arguments
+from model.attention.interface import PACKED, packed_arguments
+from model.attention.names import SEGMENTS
 from model.errors import ModelError
 from model.linear_gelu import fuse_gelu
 from model.packing import PackedBatch

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
-from model.attention.interface import SEGMENTS
 from model.attention.kernels import KERNELS, Kernel, usable_kernels
+from model.attention.names import ATTENTION_NAMES, SEGMENTS
 from model.errors import ModelError
 
-__all__ = ["ATTENTION_NAMES", "KernelChoice", "choose_kernels"]
-
-ATTENTION_NAMES = ("auto", SEGMENTS, *KERNELS)
-"""What can be asked for."""
+__all__ = ["KernelChoice", "choose_kernels"]
 
 _LENGTHS = (32, 128, 512, 1024, 2048, 8192)
 _TOKENS = 32768
@@ -68,8 +65,7 @@ def choose_kernels(
     Raises:
         ModelError: If the kernel asked for does not exist, or does not run here.
     """
-    if asked not in ATTENTION_NAMES:
-        raise ModelError(f"unknown attention {asked!r}; allowed: {', '.join(ATTENTION_NAMES)}")
+    assert asked in ATTENTION_NAMES
     usable, reasons = usable_kernels(device, dtype, head_dim)
     if asked in reasons:
         raise ModelError(f"attention {asked!r} does not run here: {reasons[asked]}")

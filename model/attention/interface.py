@@ -17,14 +17,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from model.attention.kernels import KERNELS
+from model.attention.names import SEGMENTS
 
-__all__ = ["PACKED", "SEGMENTS", "Segment", "packed_arguments"]
+__all__ = ["PACKED", "Segment", "packed_arguments"]
 
 PACKED = "jina_eval_packed"
 """The name under which transformers knows this attention."""
-
-SEGMENTS = "sdpa"
-"""The kernel that runs everywhere: torch's SDPA, for texts of one length at a time."""
 
 Segment = tuple[int, int, int]
 """(first token, number of texts, their length): neighbouring texts of equal length."""

@@ -178,4 +178,4 @@ KERNELS = {
         Kernel("torch-varlen", _torch_varlen, _missing_varlen),
     )
 }
-"""Every kernel by name; where two are equally quick, the first is taken."""
+"""Every kernel by name, in the order of `KERNEL_NAMES`."""

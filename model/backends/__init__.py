@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.attention.names import ATTENTION_NAMES
 from model.errors import ModelError
 from model.source import ModelSource
 
@@ -17,23 +18,50 @@ PRECISIONS = ("float32", "bfloat16", "float16", "float8")
 
 
 def check_settings(
-    source: ModelSource, *, device: str, precision: str, max_length: int | None
+    source: ModelSource,
+    *,
+    device: str = "auto",
+    precision: str = PRECISIONS[0],
+    max_length: int | None = None,
+    batch_size: int = 32,
+    attention: str = "auto",
+    token_budget: int | None = None,
 ) -> None:
-    """Refuse settings that a model could only ignore; arguments as in `load_backend`.
+    """Refuse settings that no model has, or that this one could only ignore.
+
+    Takes what `load_backend` takes, and needs no torch.
 
     Raises:
-        ModelError: If a model is asked for what only other models have.
+        ModelError: If a setting is wrong; the message names it and what is allowed.
     """
+    for name, number in (
+        ("max_length", max_length),
+        ("batch_size", batch_size),
+        ("token_budget", token_budget),
+    ):
+        if number is not None and number < 1:
+            raise ModelError(f"{name} is {number}: allowed is 1 or more")
+    for name, value, allowed in (
+        ("precision", precision, PRECISIONS),
+        ("attention", attention, ATTENTION_NAMES),
+    ):
+        if value not in allowed:
+            raise ModelError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
     if source.kind == "sentence-transformers" and precision == "float8":
         raise ModelError(
             f"precision is 'float8': {source.name} runs in {', '.join(PRECISIONS[:-1])}"
         )
-    if source.kind != "lexical":
-        return
+    if source.kind == "lexical":
+        _check_lexical(device, precision, max_length, attention)
+
+
+def _check_lexical(device: str, precision: str, max_length: int | None, attention: str) -> None:
     if max_length is not None:
         raise ModelError(f"max_length is {max_length}: model 'lexical' has no maximum length")
     if precision != PRECISIONS[0]:
         raise ModelError(f"precision is {precision!r}: model 'lexical' runs in {PRECISIONS[0]}")
+    if attention != "auto":
+        raise ModelError(f"attention is {attention!r}: model 'lexical' has none")
     if device not in ("auto", "cpu"):
         raise ModelError(f"device is {device!r}: model 'lexical' runs on the CPU")
 
@@ -56,14 +84,22 @@ def load_backend(
         precision: One of `PRECISIONS`.
         max_length: Longest input in tokens; None for the model's own limit.
         batch_size: Texts a batch, for models that cannot read packed input.
-        attention: One of `model.attention.choice.ATTENTION_NAMES`.
+        attention: One of `ATTENTION_NAMES`.
         token_budget: Tokens a batch, for models that read packed input; None
             for what suits the device.
 
     Raises:
         ModelError: If the model cannot be loaded or run as asked.
     """
-    check_settings(source, device=device, precision=precision, max_length=max_length)
+    check_settings(
+        source,
+        device=device,
+        precision=precision,
+        max_length=max_length,
+        batch_size=batch_size,
+        attention=attention,
+        token_budget=token_budget,
+    )
     if source.kind == "lexical":
         from model.backends.lexical import LexicalBackend
 

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 
-from model.attention.choice import ATTENTION_NAMES
 from model.backend import Encoded, Progress
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
@@ -121,10 +120,6 @@ class SentenceTransformersBackend:
 
     def _pack(self, name: str, attention: str, token_budget: int | None) -> PackedEncoder | None:
         """The packed way, checked against the padded one; None if this model has none."""
-        if attention not in ATTENTION_NAMES:
-            raise ModelError(
-                f"unknown attention {attention!r}; allowed: {', '.join(ATTENTION_NAMES)}"
-            )
         parts = packed_parts(self.model)
         if isinstance(parts, PackedParts):
             self.model.to(reference_device(self._device))

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -160,3 +162,26 @@ def test_the_lexical_baseline_does_not_depend_on_the_order_of_the_texts():
 def test_the_lexical_baseline_takes_no_settings_of_embedding_models():
     with pytest.raises(ModelError, match="no maximum length"):
         load_backend(resolve_model("lexical"), max_length=5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"precision": "int8"}, "precision is 'int8'; allowed: float32, bfloat16"),
+        ({"attention": "fast"}, "attention is 'fast'; allowed: auto, sdpa, triton"),
+        ({"token_budget": 0}, "token_budget is 0: allowed is 1 or more"),
+        ({"max_length": 0}, "max_length is 0"),
+        ({"batch_size": -1}, "batch_size is -1"),
+        ({"precision": "float8"}, "precision is 'float8': local/tiny runs in float32, bfloat16"),
+    ],
+)
+def test_settings_that_no_model_has_are_refused(tiny_model, setting, message):
+    with pytest.raises(ModelError, match=re.escape(message)):
+        load_backend(resolve_model(str(tiny_model)), **setting)
+
+
+def test_kernels_have_the_names_that_can_be_asked_for():
+    from model.attention.kernels import KERNELS
+    from model.attention.names import KERNEL_NAMES
+
+    assert tuple(KERNELS) == KERNEL_NAMES

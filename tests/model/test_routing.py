@@ -3,8 +3,10 @@ import pytest
 from mteb.mocks import MOCK_TASK_TEST_GRID
 from mteb.types import PromptType
 
+from model.checkpoint import ADAPTERS, PROMPTS
 from model.errors import ModelError
 from model.routing import PromptConfiguration, Route, make_routing
+from model.source import PINNED_REVISIONS
 
 TASKS = {task.metadata.type: task.metadata for task in MOCK_TASK_TEST_GRID}
 RETRIEVAL = TASKS["Retrieval"]
@@ -97,3 +99,34 @@ def test_vectors_are_those_of_mtebs_own_wrapper(tmp_path):
             np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=f"{task.type} {side}")
             seen.add(ours.tobytes())
     assert len(seen) == 5  # four prompts and none, each of which changes the vector
+
+
+JINA = PromptConfiguration(prompts=PROMPTS, adapters=ADAPTERS)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+@pytest.mark.parametrize("side", [None, PromptType.query, PromptType.document])
+def test_adapters_are_those_that_mtebs_wrapper_chooses(task, side):
+    from mteb import get_model_meta
+    from mteb.models.abs_encoder import get_prompt_name
+
+    meta = get_model_meta("jinaai/jina-embeddings-v3")
+    if task.type == "Retrieval" and side is None:
+        pytest.skip("a retrieval task has two sides")
+    theirs = meta.loader_kwargs["model_prompts"]
+    name = get_prompt_name(theirs, task, side)
+    routing = make_routing("mteb", JINA)
+    if name is None:
+        with pytest.raises(ModelError, match=f"no adapter for task type '{task.type}'"):
+            routing.route(task, side)
+    else:
+        adapter = theirs[name]
+        assert routing.route(task, side) == Route(adapter, PROMPTS[adapter])
+    assert make_routing("none", JINA).route(task, side) == Route()
+
+
+def test_the_pinned_revision_is_mtebs():
+    from mteb import get_model_meta
+
+    meta = get_model_meta("jinaai/jina-embeddings-v3")
+    assert PINNED_REVISIONS["jinaai/jina-embeddings-v3"] == meta.revision
