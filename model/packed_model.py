@@ -27,7 +27,18 @@ from model.pooling import Pooling, pool
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["PROBE_TEXTS", "PackedModel", "check_packed", "default_token_budget", "reads_packed"]
+    from model.backend import Encoded
+    from model.encoder import PackedEncoder
+
+__all__ = [
+    "PROBE_TEXTS",
+    "PackedModel",
+    "check_packed",
+    "default_token_budget",
+    "encode_probes",
+    "encoder_layers",
+    "reads_packed",
+]
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +162,23 @@ def encoder_layers(encoder: nn.Module) -> list[nn.Module]:
     count = getattr(encoder.config, "num_hidden_layers", None)
     lists = (module for module in encoder.modules() if isinstance(module, nn.ModuleList))
     return next((list(layers) for layers in lists if len(layers) == count), [])
+
+
+def encode_probes(packed: PackedModel, encoder: PackedEncoder) -> Encoded:
+    """Encode the probe texts, which is when the layers are compiled.
+
+    Where that fails, for want of a compiler say, the layers run as they are
+    written; this is said, and recorded with every result.
+    """
+    try:
+        return encoder.encode(PROBE_TEXTS, lambda _: None)
+    except RuntimeError as error:
+        if not packed.compiled:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        log.warning("the model runs uncompiled, and slower: %s", reason)
+        packed.decompile()
+        return encoder.encode(PROBE_TEXTS, lambda _: None)
 
 
 def check_packed(

@@ -23,6 +23,7 @@ from model.packed_model import (
     PackedModel,
     check_packed,
     default_token_budget,
+    encode_probes,
     encoder_layers,
 )
 from model.routing import Route
@@ -170,9 +171,7 @@ class JinaV3Backend:
         return vectors
 
     def _check(self, padded: npt.NDArray[np.float32]) -> None:
-        packed = self.encoder.encode(PROBE_TEXTS, lambda _: None).vectors
-        dtype = self.model.dtype
-        check_packed(packed, padded, dtype)
+        check_packed(encode_probes(self.packed, self.encoder).vectors, padded, self.model.dtype)
 
 
 def build_model(

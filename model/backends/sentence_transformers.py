@@ -19,7 +19,13 @@ from model.backend import Encoded, Progress
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
-from model.packed_model import PROBE_TEXTS, PackedModel, check_packed, default_token_budget
+from model.packed_model import (
+    PROBE_TEXTS,
+    PackedModel,
+    check_packed,
+    default_token_budget,
+    encode_probes,
+)
 from model.packed_sentence_transformer import PackedParts, packed_parts
 from model.routing import Route
 from model.source import ModelSource
@@ -142,7 +148,7 @@ class SentenceTransformersBackend:
                 token_budget=token_budget or default_token_budget(parts.encoder),
             )
             try:
-                _check(encoder, padded, parts.encoder.dtype)
+                _check(encode_probes(packed, encoder), padded, parts.encoder.dtype)
             # Whatever an architecture does with arguments it was not made for.
             except (ModelError, RuntimeError, TypeError, IndexError) as error:
                 packed.decompile()
@@ -200,8 +206,7 @@ class SentenceTransformersBackend:
         return np.array([len(ids) for ids in encodings["input_ids"]], dtype=np.int64)
 
 
-def _check(encoder: PackedEncoder, padded: Encoded, dtype: torch.dtype) -> None:
-    found = encoder.encode(PROBE_TEXTS, lambda _: None)
+def _check(found: Encoded, padded: Encoded, dtype: torch.dtype) -> None:
     check_packed(found.vectors, padded.vectors, dtype)
     assert found.tokens is not None
     if padded.tokens is not None and not np.array_equal(found.tokens, padded.tokens):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from model.attention.interface import PACKED
 from model.backends.sentence_transformers import SentenceTransformersBackend
 from model.errors import ModelError
-from model.packed_model import PackedModel, check_packed
+from model.packed_model import PackedModel, check_packed, encoder_layers, reads_packed
 from model.routing import Route
 from model.source import resolve_model
 from tests.tiny_models import make_sentence_transformer
@@ -145,13 +145,34 @@ def test_vectors_that_differ_or_are_not_finite_are_refused():
         check_packed(good[:, :2], good, torch.bfloat16)
 
 
+def test_layers_that_do_not_compile_run_as_they_are_written(tiny_model, monkeypatch, caplog):
+    """As without a C compiler: planted as layers that cannot be called once compiled."""
+    plain = PackedModel.__init__
+
+    def compiling(self, encoder, **options):
+        plain(self, encoder, **options)
+
+        def fail(*arguments, **more):
+            raise RuntimeError("no C compiler\nwas found")
+
+        for layer in encoder_layers(encoder):
+            layer._compiled_call_impl = fail
+        self.compiled = True
+
+    monkeypatch.setattr(PackedModel, "__init__", compiling)
+    with caplog.at_level(logging.WARNING):
+        backend = load(tiny_model)
+
+    assert backend.encoder is not None
+    assert not backend.compiled
+    assert "uncompiled, and slower: no C compiler was found" in caplog.text
+    assert encode(backend, TEXTS).shape == (len(TEXTS), 16)
+
+
 def test_decoders_are_not_served(tmp_path):
     from transformers import BertConfig, BertModel
-
-    from model.packed_model import reads_packed
 
     config = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
     assert reads_packed(BertModel(config)) is None
     config.is_decoder = True
     assert "is no encoder" in reads_packed(BertModel(config))
-    assert PackedModel is not None
