@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from model.checkpoint_native import adapter_folder
 from model.errors import ModelError
 from model.low_rank import LowRankUpdate
 
@@ -85,13 +86,18 @@ class Checkpoint:
 
 
 def find_layout(folder: Path) -> Layout | None:
-    """The layout of a jina-embeddings-v3 checkpoint; None for anything else."""
+    """The layout of a jina-embeddings-v3 checkpoint; None for anything else.
+
+    A model of this architecture without any adapter, such as one that was
+    trained further and saved by sentence-transformers, is anything else.
+    """
     path = folder / "config.json"
     if not path.is_file():
         return None
     config = _read_json(path)
     if config.get("model_type") == _MODEL_TYPE:
-        return "native"
+        adapters = any((folder / adapter_folder(name)).is_dir() for name in ADAPTERS)
+        return "native" if adapters else None
     # The original's configuration has no model_type, only the code it asks for, which is not run.
     code = config.get("auto_map")
     classes = code.values() if isinstance(code, dict) else ()

@@ -12,6 +12,7 @@ from model.errors import ModelError
 from model.packed_model import PackedModel, check_packed, encoder_layers, reads_packed
 from model.routing import Route
 from model.source import resolve_model
+from tests.tiny_jina import make_jina_checkpoints
 from tests.tiny_models import make_sentence_transformer
 
 TEXTS = ["", "a", "some words 1 2 3", "x " * 200, "mixed CASE ö 東京", "b c d e f g h i j k"]
@@ -143,6 +144,23 @@ def test_vectors_that_differ_or_are_not_finite_are_refused():
         check_packed(good * np.nan, good, torch.bfloat16)
     with pytest.raises(ModelError, match=r"have shape \(3, 2\), padded ones \(3, 3\)"):
         check_packed(good[:, :2], good, torch.bfloat16)
+
+
+def test_a_further_trained_jina_without_adapters_is_a_model_like_others(tmp_path):
+    """As sentence-transformers saves one: the architecture, but no adapter folders."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Normalize, Pooling, Transformer
+
+    native = make_jina_checkpoints(tmp_path / "jina").native
+    modules = [Transformer(str(native)), Pooling(32, "mean"), Normalize()]
+    theirs = SentenceTransformer(modules=modules, device="cpu")
+    theirs.save_pretrained(str(tmp_path / "trained"), create_model_card=False)
+    source = resolve_model(str(tmp_path / "trained"))
+    backend = load(tmp_path / "trained")
+
+    assert source.kind == "sentence-transformers"
+    assert backend.encoder is not None
+    np.testing.assert_allclose(encode(backend, TEXTS), theirs.encode(TEXTS), atol=2e-6)
 
 
 def test_layers_that_do_not_compile_run_as_they_are_written(tiny_model, monkeypatch, caplog):
