@@ -225,21 +225,24 @@ def list_suites() -> int:
 
 
 @suites.command
-def describe(name: str, /) -> int:
+def describe(name: str, /, *, routes: bool = False) -> int:
     """Say what a suite holds: tasks, types, languages, sizes, metrics, licences.
 
     Examples:
         jina-eval suites describe starter
+        jina-eval suites describe long-context --routes
         jina-eval suites describe "MTEB(eng, v2)"
 
     Parameters
     ----------
     name
         A suite, or an mteb benchmark by its own name.
+    routes
+        Say instead which adapter of jina-embeddings-v3 each task gets under each routing profile.
     """
     from harness.suite_tables import describe_command
 
-    return describe_command(name)
+    return describe_command(name, routes=routes)
 
 
 @bench.command(name="encode")

@@ -32,7 +32,7 @@ class SpecFlags:
     """What is read of each vector: dim=N or dim=full. Repeat it for several."""
 
     routing: str | None = None
-    """Routing profile: mteb (adapters and prompts as mteb's own wrapper chooses them) or none."""
+    """Which adapter and prompt each task gets: paper, mteb, adapter=NAME, none, or a TOML file."""
 
     precision: str | None = None
     """Number format of the model's arithmetic: float32, bfloat16, float16 or float8."""

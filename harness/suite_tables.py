@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.console import make_console
+from model.routing_table import Row, built_in_tables
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from tasks.sizes import task_size
-from tasks.suites import get_suite, suite_names
+from tasks.suites import Suite, get_suite, suite_names
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
@@ -27,9 +28,12 @@ def list_command() -> int:
     return 0
 
 
-def describe_command(name: str) -> int:
-    """Print a suite's tasks. Returns the exit code."""
+def describe_command(name: str, *, routes: bool = False) -> int:
+    """Print a suite's tasks, or their routes. Returns the exit code."""
     suite = get_suite(name)
+    if routes:
+        make_console().print(render_grid(_routes_grid(suite)))
+        return 0
     names = ("Task", "Type", "Languages", "Splits", "Metric")
     columns = (
         *(Column(name, numeric=False) for name in names),
@@ -43,6 +47,39 @@ def describe_command(name: str) -> int:
     )
     make_console().print(render_grid(Grid(suite.title, columns, rows, notes)))
     return 0
+
+
+def _routes_grid(suite: Suite) -> Grid:
+    """The adapters of jina-embeddings-v3 that each task gets, by routing profile."""
+    tables = built_in_tables()
+    columns = tuple(Column(title, numeric=False) for title in ("Task", "Type", *tables))
+    rows = []
+    for task in suite.tasks():
+        metadata = task.metadata
+        found = [table.find(metadata.name, metadata.type) for table in tables.values()]
+        rows.append(
+            (
+                Cell(metadata.name),
+                Cell(metadata.type, short=short_type(metadata.type)),
+                *(Cell(_adapters(row)) for row in found),
+            )
+        )
+    notes = (
+        "– : the profile refuses tasks of this type. Every row has its source in model/routing.toml.",
+    )
+    return Grid(f"{suite.title}: adapters by routing profile", columns, tuple(rows), notes)
+
+
+def _adapters(row: Row | None) -> str:
+    if row is None:
+        return MISSING
+    query, document = (side.adapter or "none" for side in (row.query, row.document))
+    if query == document:
+        return query
+    family, _, name = query.partition(".")
+    if document.startswith(f"{family}."):
+        return f"{family}.{name}/{document.partition('.')[2]}"
+    return f"{query}, {document}"
 
 
 def _row(task: AbsTask) -> tuple[Cell, ...]:

@@ -2,17 +2,22 @@
 
 A routing profile maps (task, prompt type) to a route. Profiles by name:
 
-    mteb   the adapters and prompts that mteb's own wrapper would choose for the model
-    none   no adapter and no prompt at all
+    paper         what the jina-embeddings-v3 paper did, task by task
+    mteb          the adapters and prompts that mteb's own wrapper would choose for the model
+    adapter=NAME  one adapter, with its prompt, for everything
+    none          no adapter and no prompt at all
+    FILE.toml     a user's own table, see `model.routing_table`
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from model.errors import ModelError
+from model.routing_table import Row, Side, Table, built_in_tables, read_table
 
 if TYPE_CHECKING:
     from mteb.abstasks.task_metadata import TaskMetadata
@@ -20,16 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROFILES",
-    "MtebAdapters",
     "MtebPrompts",
     "NoPrompts",
     "PromptConfiguration",
     "Route",
     "Routing",
+    "TableRouting",
     "make_routing",
 ]
 
-PROFILES = ("mteb", "none")
+PROFILES = ("paper", "mteb", "none")
 """Names of the routing profiles."""
 
 
@@ -110,44 +115,37 @@ class MtebPrompts:
         )
 
 
-_ADAPTERS_BY_TYPE = {
-    "Retrieval": ("retrieval.query", "retrieval.passage"),
-    "Clustering": "separation",
-    "Reranking": "separation",
-    "Classification": "classification",
-    "MultilabelClassification": "classification",
-    "PairClassification": "classification",
-    "STS": "text-matching",
-    "BitextMining": "text-matching",
-    "Summarization": "text-matching",
-}
-"""Adapter by task type, for Retrieval by side: the `model_prompts` of mteb's metadata of
-jina-embeddings-v3 (mteb 2.26, models/model_implementations/jina_models.py)."""
-
-
 @dataclass(frozen=True)
-class MtebAdapters:
-    """Chooses adapters as mteb's wrapper of jina-embeddings-v3 does, each with its prompt."""
+class TableRouting:
+    """Chooses adapters and prompts by a table of task types and task names."""
 
+    table: Table
     configuration: PromptConfiguration
-    name: str = "mteb"
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.table.name
 
     def route(self, task: TaskMetadata, prompt_type: PromptType | None) -> Route:
-        """The route by task type and side.
+        """The route by task name or, where none fits, by task type.
 
         Raises:
-            ModelError: If the task's type has no adapter.
+            ModelError: If the table has no row for the task.
         """
-        adapter = _ADAPTERS_BY_TYPE.get(task.type)
-        if isinstance(adapter, tuple):
-            query, passage = adapter
-            adapter = query if prompt_type is not None and prompt_type.value == "query" else passage
-        if adapter is None or adapter not in self.configuration.adapters:
+        row = self.table.find(task.name, task.type)
+        if row is None:
             raise ModelError(
-                f"task {task.name}: routing 'mteb' has no adapter for task type {task.type!r}; "
-                f"allowed: {', '.join(_ADAPTERS_BY_TYPE)}, or routing 'none'"
+                f"task {task.name}: routing {self.name!r} has no row for task type {task.type!r}; "
+                f"allowed: {', '.join(self.table.types)}"
             )
-        return Route(adapter=adapter, prompt=self.configuration.prompts.get(adapter, ""))
+        query = prompt_type is not None and prompt_type.value == "query"
+        side = row.query if query else row.document
+        adapter = side.adapter
+        if adapter is None:
+            adapter = self.configuration.tower(prompt_type)
+        published = self.configuration.prompts.get(side.adapter or "", "")
+        return Route(adapter=adapter, prompt=published if side.prompt is None else side.prompt)
 
 
 @dataclass(frozen=True)
@@ -165,11 +163,35 @@ class NoPrompts:
 def make_routing(profile: str, configuration: PromptConfiguration) -> Routing:
     """The routing profile of this name for a model with these prompts.
 
+    Args:
+        profile: One of `PROFILES`, "adapter=NAME", or the path of a TOML file
+            (see `model.routing_table`).
+        configuration: The model's prompts and adapters.
+
     Raises:
-        ModelError: If there is no such profile.
+        ModelError: If there is no such profile, or it names an adapter that
+            the model has not got.
     """
-    if profile == "mteb":
-        return MtebAdapters(configuration) if configuration.adapters else MtebPrompts(configuration)
     if profile == "none":
         return NoPrompts(configuration)
-    raise ModelError(f"unknown routing {profile!r}; allowed: {', '.join(PROFILES)}")
+    if profile.endswith(".toml"):
+        table = read_table(Path(profile))
+    elif profile.startswith("adapter="):
+        side = Side(adapter=profile.removeprefix("adapter="))
+        table = Table(profile, types={}, tasks={"*": Row(query=side, document=side)})
+    elif profile == "mteb" and not configuration.adapters:
+        return MtebPrompts(configuration)
+    elif profile in built_in_tables():
+        table = built_in_tables()[profile]
+    else:
+        raise ModelError(
+            f"unknown routing {profile!r}; allowed: {', '.join(PROFILES)}, adapter=NAME, "
+            "or a .toml file"
+        )
+    missing = sorted(table.adapters() - set(configuration.adapters))
+    if missing:
+        has = ", ".join(configuration.adapters) or "none"
+        raise ModelError(
+            f"routing {profile!r} asks for adapter {missing[0]!r}; this model's adapters: {has}"
+        )
+    return TableRouting(table, configuration)

@@ -179,6 +179,7 @@ def _jina_source(
         width=facts.width,
         max_length=facts.max_length,
         prompts=PromptConfiguration(prompts=facts.prompts, adapters=tuple(facts.prompts)),
+        default_routing="paper",
     )
 
 

@@ -425,6 +425,15 @@ def test_plan_says_what_is_stored_and_missing(in_folder, tiny_model, capfd):
     assert "stored records of this model" in printed
 
 
+def test_routes_of_a_suite_are_shown_by_profile(capfd):
+    assert main(["suites", "describe", "long-context", "--routes"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    needle = next(line for line in lines if line.startswith("LEMBNeedleRetrieval"))
+    assert needle.split()[2:] == ["text-matching", "retrieval.query/passage"]
+    assert main(["suites", "describe", "FollowIR", "--routes"]) == 0
+    assert "Core17" in capfd.readouterr().out
+
+
 def test_suites_are_listed_and_described(capfd):
     assert main(["suites", "list"]) == 0
     assert "MTEB Multilingual v2" in capfd.readouterr().out

@@ -90,7 +90,7 @@ def test_routing_none_uses_neither_adapter_nor_prompt(runs, tmp_path):
 def test_a_type_without_an_adapter_is_refused_before_anything_is_read(runs, tmp_path, capfd):
     """Before a benchmark's data are looked for, which are not here."""
     folder = str(runs["native"].parent / "native")
-    command = ["plan", "-m", folder, "-s", "FollowIR"]
+    command = ["plan", "-m", folder, "-s", "FollowIR", "--routing", "mteb"]
     capfd.readouterr()
     assert main([*command, "-o", str(tmp_path)]) == 2
-    assert "no adapter for task type 'InstructionReranking'" in capfd.readouterr().err
+    assert "has no row for task type 'InstructionReranking'" in capfd.readouterr().err

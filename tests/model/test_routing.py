@@ -66,7 +66,7 @@ def test_two_towers_keep_their_sides_in_every_profile():
 
 
 def test_an_unknown_profile_is_refused_with_the_allowed_ones():
-    with pytest.raises(ModelError, match="unknown routing 'papers'; allowed: mteb, none"):
+    with pytest.raises(ModelError, match="unknown routing 'papers'; allowed: paper, mteb, none"):
         make_routing("papers", PromptConfiguration())
 
 
@@ -117,7 +117,7 @@ def test_adapters_are_those_that_mtebs_wrapper_chooses(task, side):
     name = get_prompt_name(theirs, task, side)
     routing = make_routing("mteb", JINA)
     if name is None:
-        with pytest.raises(ModelError, match=f"no adapter for task type '{task.type}'"):
+        with pytest.raises(ModelError, match=f"has no row for task type '{task.type}'"):
             routing.route(task, side)
     else:
         adapter = theirs[name]
