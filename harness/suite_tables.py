@@ -65,7 +65,8 @@ def _routes_grid(suite: Suite) -> Grid:
             )
         )
     notes = (
-        "– : the profile refuses tasks of this type. Every row has its source in model/routing.toml.",
+        "– : the profile refuses tasks of this type.",
+        "Every row has its source in model/routing.toml.",
     )
     return Grid(f"{suite.title}: adapters by routing profile", columns, tuple(rows), notes)
 
