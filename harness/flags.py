@@ -11,6 +11,10 @@ from harness.spec import RunSpec, load_specs
 __all__ = ["SpecFlags"]
 
 
+_LISTS = ("tasks", "types", "languages")
+"""Keys whose flags take several values, separated by commas."""
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class SpecFlags:
@@ -23,10 +27,19 @@ class SpecFlags:
     """Branch, tag or commit of a hub model."""
 
     suite: Annotated[str | None, Parameter(name=["--suite", "-s"])] = None
-    """A suite (see `jina-eval suites list`) or an mteb benchmark, such as "MTEB(eng, v2)"."""
+    """A suite (`jina-eval suites list`), an mteb benchmark, or several: english+long-context."""
 
     tasks: str | None = None
     """Only these tasks of the suite, separated by commas."""
+
+    types: str | None = None
+    """Only tasks of these types, such as Retrieval,STS."""
+
+    languages: str | None = None
+    """Only these languages, such as eng,deu; other languages' subsets are left out."""
+
+    max_texts: int | None = None
+    """Leave out tasks with more texts than this, and those whose size is not known."""
 
     view: Annotated[list[str] | None, Parameter(name=["--view", "-v"], negative="")] = None
     """What is read of each vector: dim=N or dim=full. Repeat it for several."""
@@ -64,9 +77,11 @@ class SpecFlags:
         values: dict[str, Any] = {
             name: getattr(self, name)
             for name in RunSpec.model_fields
-            if name not in ("views", "tasks")
+            if name not in ("views", *_LISTS)
         }
         values["views"] = None if self.view is None else tuple(self.view)
-        if self.tasks is not None:
-            values["tasks"] = tuple(name.strip() for name in self.tasks.split(",") if name.strip())
+        for name in _LISTS:
+            given = getattr(self, name)
+            if given is not None:
+                values[name] = tuple(part.strip() for part in given.split(",") if part.strip())
         return load_specs(file, values)

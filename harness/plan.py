@@ -19,8 +19,9 @@ from model.views import View, resolve_views
 from results.provenance import Identity, RouteFacts
 from results.record import RecordRef
 from results.store import RecordStore
+from tasks.filters import filter_tasks
 from tasks.fresh import DEFAULT_SEED
-from tasks.suites import Suite, get_suite, select_tasks
+from tasks.suites import Suite, get_suite
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
@@ -177,7 +178,7 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
         views=resolve_views(views, source.width),
         suite=suite,
         suite_tasks={task.metadata.name: task.metadata.type for task in all_tasks},
-        tasks=select_tasks(suite, spec.tasks, spec.seed) if spec.tasks else all_tasks,
+        tasks=filter_tasks(suite, spec.task_filter(), spec.seed),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from harness.errors import SpecError
+from tasks.filters import TaskFilter
 
 __all__ = ["DEFAULT_MODELS", "Precision", "RunSpec", "load_specs"]
 
@@ -34,8 +35,11 @@ class RunSpec(BaseModel):
     Attributes:
         model: Built-in name, folder, or "organisation/model" on the hub.
         revision: Branch, tag or commit of a hub model; None for its main branch.
-        suite: Name of a suite, or of any mteb benchmark.
+        suite: Name of a suite, or of any mteb benchmark, or several joined by "+".
         tasks: Names of the suite's tasks to run; empty for all.
+        types: Task types to run; empty for all.
+        languages: ISO 639-3 codes of the languages to run; empty for all.
+        max_texts: Leave out tasks with more texts; None for none.
         views: What is read of each vector, such as "dim=128"; empty for the
             full vector and the Matryoshka sizes below it.
         routing: Name of the routing profile; None for the model's own.
@@ -57,6 +61,9 @@ class RunSpec(BaseModel):
     revision: StrictStr | None = None
     suite: StrictStr = "starter"
     tasks: tuple[StrictStr, ...] = ()
+    types: tuple[StrictStr, ...] = ()
+    languages: tuple[StrictStr, ...] = ()
+    max_texts: Annotated[StrictInt, Field(ge=1)] | None = None
     views: tuple[StrictStr, ...] = ()
     routing: StrictStr | None = None
     precision: Precision = "float32"
@@ -66,6 +73,15 @@ class RunSpec(BaseModel):
     batch_size: Annotated[StrictInt, Field(ge=1)] = 32
     attention: StrictStr = "auto"
     token_budget: Annotated[StrictInt, Field(ge=1)] | None = None
+
+    def task_filter(self) -> TaskFilter:
+        """Which of the suite's tasks are to run."""
+        return TaskFilter(
+            names=self.tasks,
+            types=self.types,
+            languages=self.languages,
+            max_texts=self.max_texts,
+        )
 
     def settings(self) -> dict[str, Any]:
         """How the model is to be run: arguments of `model.backends.load_backend`."""

@@ -27,6 +27,21 @@ class UnknownNameError(ValueError):
         super().__init__(f"unknown {kind} {value!r}{hint} allowed: {listed}{more}")
 
 
+class JoinError(ValueError):
+    """Suites that cannot be one, because they measure a task of one name differently."""
+
+    def __init__(self, suite: str, task: str) -> None:
+        """Word the message for the suites' joint name and the task."""
+        super().__init__(
+            f"suite {suite!r}: its parts have task {task} with different subsets or splits; "
+            "run them apart, each with an output of its own"
+        )
+
+
+class NoTaskError(ValueError):
+    """Filters that leave no task."""
+
+
 class DataFileError(ValueError):
     """A data file that is missing, or is not the one whose checksum was recorded."""
 

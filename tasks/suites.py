@@ -1,6 +1,7 @@
-"""Suites: named lists of tasks, each of which is one mteb benchmark.
+"""Suites: named lists of tasks, each of which is one mteb benchmark, or several joined.
 
-A suite is a row of the table below. Any benchmark of mteb is a suite under its own name, too.
+A suite is a row of the table below. Any benchmark of mteb is a suite under its own name, too, and
+`A+B` is the tasks of both.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.errors import UnknownNameError
+from tasks.errors import JoinError, UnknownNameError
 from tasks.fresh import DEFAULT_SEED, fresh_task
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
 
 STARTER = "starter"
+_STARTER_BENCHMARK = "jina-eval(starter)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +29,49 @@ class Suite:
         name: what a user types.
         title: what a report prints.
         description: what the tasks measure, and what they cannot.
-        benchmark_name: the name of the mteb benchmark that holds the tasks.
+        benchmark_names: the names of the mteb benchmarks that hold the tasks.
     """
 
     name: str
     title: str
     description: str
-    benchmark_name: str
+    benchmark_names: tuple[str, ...]
 
-    def benchmark(self) -> Benchmark:
-        """Return the mteb benchmark; its task objects are shared, so do not evaluate them."""
-        if self.name == STARTER:
-            from tasks.starter.suite import BENCHMARK
+    def templates(self) -> tuple[AbsTask, ...]:
+        """Return mteb's own task objects, which are shared, so do not evaluate them.
 
-            return BENCHMARK
-        import mteb
-
-        return mteb.get_benchmark(self.benchmark_name)
+        Raises:
+            JoinError: two benchmarks have a task of one name with different subsets or splits.
+        """
+        found: dict[str, AbsTask] = {}
+        for name in self.benchmark_names:
+            for task in _benchmark(name).tasks:
+                known = found.setdefault(task.metadata.name, task)
+                if _scope(known) != _scope(task):
+                    raise JoinError(self.name, task.metadata.name)
+        return tuple(found.values())
 
     def tasks(self, seed: int = DEFAULT_SEED) -> tuple[AbsTask, ...]:
-        """Return fresh, unloaded task objects, in the order of the benchmark.
+        """Return fresh, unloaded task objects, in the order of the benchmarks.
 
         Args:
             seed: seed of each object's random states.
         """
-        return tuple(fresh_task(task, seed) for task in self.benchmark().tasks)
+        return tuple(fresh_task(task, seed) for task in self.templates())
+
+
+def _benchmark(name: str) -> Benchmark:
+    if name == _STARTER_BENCHMARK:
+        from tasks.starter.suite import BENCHMARK
+
+        return BENCHMARK
+    import mteb
+
+    return mteb.get_benchmark(name)
+
+
+def _scope(task: AbsTask) -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset(task.hf_subsets), frozenset(task.eval_splits)
 
 
 _SUITES = (
@@ -63,37 +83,37 @@ _SUITES = (
             "in minutes and tells broken from working, not good from best. Summarization has no "
             "task, since no source with honest ratings may be redistributed."
         ),
-        benchmark_name="jina-eval(starter)",
+        benchmark_names=(_STARTER_BENCHMARK,),
     ),
     Suite(
         name="english",
         title="MTEB English v2",
         description="The English benchmark of MTEB, version 2: 41 tasks of 7 types.",
-        benchmark_name="MTEB(eng, v2)",
+        benchmark_names=("MTEB(eng, v2)",),
     ),
     Suite(
         name="english-v1",
         title="MTEB English v1",
         description="The first English benchmark of MTEB: 56 tasks of 7 types.",
-        benchmark_name="MTEB(eng, v1)",
+        benchmark_names=("MTEB(eng, v1)",),
     ),
     Suite(
         name="multilingual",
         title="MTEB Multilingual v2",
         description="The multilingual benchmark of MTEB, version 2: 131 tasks of 9 types.",
-        benchmark_name="MTEB(Multilingual, v2)",
+        benchmark_names=("MTEB(Multilingual, v2)",),
     ),
     Suite(
         name="multilingual-v1",
         title="MTEB Multilingual v1",
         description="The first multilingual benchmark of MTEB: 132 tasks of 9 types.",
-        benchmark_name="MTEB(Multilingual, v1)",
+        benchmark_names=("MTEB(Multilingual, v1)",),
     ),
     Suite(
         name="long-context",
         title="LongEmbed",
         description="Retrieval in documents of 256 to 32,768 tokens: 6 English tasks.",
-        benchmark_name="LongEmbed",
+        benchmark_names=("LongEmbed",),
     ),
 )
 
@@ -104,13 +124,29 @@ def suite_names() -> tuple[str, ...]:
 
 
 def get_suite(name: str) -> Suite:
-    """Return the suite called `name`: one of `suite_names()` or an mteb benchmark's own name.
+    """Return the suite called `name`.
+
+    Args:
+        name: one of `suite_names()`, an mteb benchmark's own name, or several joined by `+`.
 
     Raises:
         UnknownNameError: neither a suite nor an mteb benchmark has that name.
     """
+    parts = [part.strip() for part in name.split("+")]
+    if len(parts) == 1:
+        return _get_one(name)
+    suites = tuple({suite.name: suite for suite in map(_get_one, parts)}.values())
+    return Suite(
+        name="+".join(suite.name for suite in suites),
+        title=" + ".join(suite.title for suite in suites),
+        description=" ".join(f"{suite.title}: {suite.description}" for suite in suites),
+        benchmark_names=tuple(name for suite in suites for name in suite.benchmark_names),
+    )
+
+
+def _get_one(name: str) -> Suite:
     for suite in _SUITES:
-        if name in (suite.name, suite.benchmark_name):
+        if name == suite.name or (name,) == suite.benchmark_names:
             return suite
     import mteb
 
@@ -122,7 +158,7 @@ def get_suite(name: str) -> Suite:
         name=name,
         title=benchmark.display_name or name,
         description=" ".join((benchmark.description or "").split()),
-        benchmark_name=name,
+        benchmark_names=(name,),
     )
 
 
@@ -142,7 +178,7 @@ def select_tasks(
     """
     if isinstance(names, str) or not names:
         raise ValueError(f"task names must be a non-empty list, not {names!r}")
-    shared = {task.metadata.name: task for task in suite.benchmark().tasks}
+    shared = {task.metadata.name: task for task in suite.templates()}
     _refuse_unknown(names, shared, suite.name)
     return tuple(fresh_task(task, seed) for name, task in shared.items() if name in set(names))
 

@@ -112,7 +112,7 @@ def test_every_example_in_the_help_is_a_command():
         (["run", "-m", "lexical", "--view", "dim=5"], "not fixed; allowed: dim=full"),
         (["run", "-m", "lexical", "--precision", "float16"], "precision is 'float16'"),
         (["run", "-m", "lexical", "--device", "cuda"], "device is 'cuda'"),
-        (["run", "--routing", "paper"], "unknown routing 'paper'; allowed: mteb, none"),
+        (["run", "--routing", "papers"], "unknown routing 'papers'; allowed: paper, mteb, none"),
         (["run", "--precision", "int8"], "allowed: float32, bfloat16, float16"),
         (["run", "--seed", "-1"], "seed is -1"),
         (["run", "--seed", "x"], "--seed"),
