@@ -18,6 +18,10 @@ import torch
 __all__ = ["KERNELS", "Kernel", "usable_kernels"]
 
 _HALF = (torch.bfloat16, torch.float16)
+_MULTIPLES_OF_8 = frozenset(range(8, 257, 8))
+
+Run = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int, float], torch.Tensor]
+"""(q, k, v, cumulative lengths, longest, scale) to the output, of q's shape."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,38 @@ class Kernel:
 
     Attributes:
         name: As it is asked for and recorded.
-        run: (q, k, v, cumulative lengths, longest, scale) to the output, of q's shape.
-        missing: What keeps it from running on (device, dtype, head_dim), in
-            words; None if nothing does.
+        run: What computes it.
+        modules: Any one of these has to be installed; empty for none.
+        hint: What to say where none of them is.
+        generation: The GPU's compute capability: at least this.
+        this_generation_only: Nor more than this.
+        head_dims: Numbers a head that it can do.
     """
 
     name: str
-    run: Callable[
-        [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int, float], torch.Tensor
-    ]
-    missing: Callable[[torch.device, torch.dtype, int], str | None]
+    run: Run
+    modules: tuple[str, ...] = ()
+    hint: str = ""
+    generation: int = 8
+    this_generation_only: bool = False
+    head_dims: frozenset[int] = _MULTIPLES_OF_8
+
+    def missing(self, device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
+        """What keeps it from running here, in words; None if nothing does."""
+        if device.type != "cuda":
+            return f"runs on CUDA, not on {device.type}"
+        found = [name for name in self.modules if importlib.util.find_spec(name)]
+        if self.modules and not found:
+            return self.hint
+        generation, _ = torch.cuda.get_device_capability(device)
+        newer = generation > self.generation and self.this_generation_only
+        if generation < self.generation or newer:
+            return f"runs on GPUs of compute capability {self.generation}, not {generation}"
+        # The build that holds FlashAttention 3's forward pass alone has no float16 in it.
+        formats = _HALF[:1] if found[:1] == ["fa3_fwd_interface"] else _HALF
+        if dtype not in formats:
+            return f"does not compute in {str(dtype).removeprefix('torch.')}"
+        return None if head_dim in self.head_dims else f"cannot do {head_dim} numbers a head"
 
 
 def usable_kernels(
@@ -123,59 +149,31 @@ def _flash3_function() -> Callable[..., torch.Tensor | tuple[torch.Tensor, ...]]
 _FLASH3_MODULES = ("flash_attn_interface", "fa3_fwd_interface")
 
 
-def _no_cuda(device: torch.device, dtype: torch.dtype) -> str | None:
-    if device.type != "cuda":
-        return f"runs on CUDA, not on {device.type}"
-    if dtype not in _HALF:
-        return f"computes in bfloat16 or float16, not in {str(dtype).removeprefix('torch.')}"
-    return None
-
-
-def _missing_flash3(device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
-    if reason := _no_cuda(device, dtype):
-        return reason
-    if not any(importlib.util.find_spec(name) for name in _FLASH3_MODULES):
-        return "neither flash_attn_interface nor fa3_fwd_interface is installed"
-    if torch.cuda.get_device_capability(device)[0] != 9:
-        return "runs on Hopper GPUs only"
-    if dtype != torch.bfloat16 and not importlib.util.find_spec(_FLASH3_MODULES[0]):
-        return "the fa3-fwd build computes in bfloat16 only"
-    return None if head_dim % 8 == 0 and head_dim <= 256 else f"head dimension {head_dim}"
-
-
-def _missing_flash2(device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
-    if reason := _no_cuda(device, dtype):
-        return reason
-    if not importlib.util.find_spec("flash_attn"):
-        return "flash-attn is not installed; run: pip install 'jina-eval[flash-attn]'"
-    return None if head_dim % 8 == 0 and head_dim <= 256 else f"head dimension {head_dim}"
-
-
-def _missing_varlen(device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
-    if reason := _no_cuda(device, dtype):
-        return reason
-    if torch.cuda.get_device_capability(device)[0] < 8:
-        return "needs an Ampere GPU or newer"
-    return None if head_dim % 8 == 0 and head_dim <= 256 else f"head dimension {head_dim}"
-
-
-def _missing_triton(device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
-    if reason := _no_cuda(device, dtype):
-        return reason
-    if not importlib.util.find_spec("triton"):
-        return "triton is not installed"
-    if torch.cuda.get_device_capability(device)[0] < 8:
-        return "needs an Ampere GPU or newer"
-    return None if head_dim in (32, 64, 128) else f"head dimension {head_dim}"
-
-
 KERNELS = {
     kernel.name: kernel
     for kernel in (
-        Kernel("triton", _triton, _missing_triton),
-        Kernel("flash-attention-3", _flash3, _missing_flash3),
-        Kernel("flash-attention-2", _flash2, _missing_flash2),
-        Kernel("torch-varlen", _torch_varlen, _missing_varlen),
+        Kernel(
+            "triton",
+            _triton,
+            modules=("triton",),
+            hint="triton is not installed",
+            head_dims=frozenset({32, 64, 128}),
+        ),
+        Kernel(
+            "flash-attention-3",
+            _flash3,
+            modules=_FLASH3_MODULES,
+            hint="not installed; run: pip install 'jina-eval[flash-attn-3]'",
+            generation=9,
+            this_generation_only=True,
+        ),
+        Kernel(
+            "flash-attention-2",
+            _flash2,
+            modules=("flash_attn",),
+            hint="not installed; run: pip install 'jina-eval[flash-attn]'",
+        ),
+        Kernel("torch-varlen", _torch_varlen),
     )
 }
 """Every kernel by name, in the order of `KERNEL_NAMES`."""
