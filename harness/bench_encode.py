@@ -36,10 +36,11 @@ from harness.bench_measure import (
 from harness.bench_peer import measure_peer
 from harness.bench_texts import MIXES, make_texts
 from harness.errors import RunError
-from model.backends import load_backend
+from model.backends import check_settings, load_backend
 from model.backends.jina_v3 import JinaV3Backend
 from model.backends.sentence_transformers import SentenceTransformersBackend
 from model.device import choose_device
+from model.float8 import check_float8
 from model.random_checkpoint import find_xlmr_tokenizer, write_random_checkpoint
 from model.routing import Route
 from model.source import ModelSource, resolve_model
@@ -105,7 +106,11 @@ def bench_encode(
         if mix not in MIXES:
             raise RunError(f"unknown mix {mix!r}; allowed: {', '.join(MIXES)}")
     precision = request.precision or ("bfloat16" if device.type == "cuda" else "float32")
+    if request.float8:
+        check_float8(device)
     with _model(request, device, say) as source:
+        if request.float8:
+            check_settings(source, precision="float8")
         say(f"loading {source.name} in {precision} on {device}")
         backend = _load(source, request, precision)
         encoder = backend.encoder

@@ -117,4 +117,6 @@ def test_users_mistakes_are_named(capfd):
         bench_encode(BenchRequest(model="minilm", mixes=("medium",)), lambda _: None)
     with pytest.raises(RunError, match="'lexical' has no encoder"):
         bench_encode(BenchRequest(model="lexical"), lambda _: None)
+    with pytest.raises(ModelError, match="precision is 'float8': needs a CUDA GPU"):
+        bench_encode(BenchRequest(model="minilm", device="cpu", float8=True), lambda _: None)
     assert set(MIXES) == {"short", "long", "real"}
