@@ -118,7 +118,7 @@ def read_facts(folder: Path, layout: Layout) -> CheckpointFacts:
     tokenizer = folder / "tokenizer_config.json"
     if tokenizer.is_file():
         stated = _read_json(tokenizer).get("model_max_length")
-        if isinstance(stated, int) and 0 < stated < longest:
+        if isinstance(stated, int) and not isinstance(stated, bool) and 0 < stated < longest:
             longest = stated
     return CheckpointFacts(width, longest, _prompts(config, layout, path))
 
@@ -143,6 +143,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     adapters = tuple(_prompts(raw, layout, path))
     if layout == "original":
         config = original_config(raw, path)
+        _check_heads(config, path)
         weights, updates = read_original(folder, config, raw, adapters)
     else:
         try:
@@ -151,6 +152,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             raise ModelError(f"{path}: {' '.join(str(error).split())}") from error
         if config.hidden_act != "gelu":
             raise ModelError(f"{path}: hidden_act is {config.hidden_act!r}; allowed: 'gelu'")
+        _check_heads(config, path)
         weights, updates = read_native(folder, config, adapters)
     return Checkpoint(config=config, weights=weights, adapters=updates)
 
@@ -170,7 +172,20 @@ def _prompts(config: Mapping[str, Any], layout: Layout, path: Path) -> Mapping[s
     unknown = [name for name in names if name not in prompts]
     if unknown:
         raise ModelError(f"{path}: adapter {unknown[0]!r} has no prompt in task_instructions")
-    return {name: str(prompts[name]) for name in names}
+    for name in names:
+        if not isinstance(prompts[name], str):
+            raise ModelError(
+                f"{path}: task_instructions of {name!r} is {prompts[name]!r}; expected a text"
+            )
+    return {name: prompts[name] for name in names}
+
+
+def _check_heads(config: JinaEmbeddingsV3Config, path: Path) -> None:
+    heads, width = config.num_attention_heads, config.hidden_size
+    if heads < 1 or width % heads:
+        raise ModelError(
+            f"{path}: num_attention_heads is {heads}; expected a divisor of hidden_size {width}"
+        )
 
 
 def _number(config: Mapping[str, Any], key: str, path: Path) -> int:

@@ -8,6 +8,7 @@ names are read as well. An adapter's folder is its name with underscores.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,14 @@ _NOT_DONE = (
     "trainable_token_indices",
     "target_parameters",
     "alora_invocation_tokens",
+    "kasa_config",
+    "monteclora_config",
+    "arrow_config",
 )
 """Settings of PEFT's LoRA that change what it computes; jina-embeddings-v3 uses none of them."""
+
+_CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Beginnings of `init_lora_weights` with which PEFT changes the base as it loads an adapter."""
 
 
 def adapter_folder(name: str) -> str:
@@ -150,10 +157,13 @@ def _read_settings(path: Path) -> Mapping[str, Any]:
     for key in _NOT_DONE:
         if settings.get(key):
             raise ModelError(f"{path}: {key} is {settings[key]!r}, which jina-eval does not do")
+    start = settings.get("init_lora_weights")
+    if isinstance(start, str) and start.lower().startswith(_CHANGES_BASE):
+        raise ModelError(f"{path}: init_lora_weights is {start!r}, which jina-eval does not do")
     if settings.get("bias", "none") != "none":
         raise ModelError(f"{path}: bias is {settings['bias']!r}; allowed: 'none'")
     for key in ("r", "lora_alpha"):
         value = settings.get(key)
-        if not isinstance(value, int | float) or value <= 0:
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
             raise ModelError(f"{path}: {key} is {value!r}; expected a number above 0")
     return settings

@@ -10,6 +10,7 @@ published code (modeling_lora.py), with scale = lora_alpha / lora_rank:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,8 @@ def original_config(raw: Mapping[str, Any], where: Path) -> JinaEmbeddingsV3Conf
     """The native configuration of an original config.json.
 
     Raises:
-        ModelError: If a key is missing, or asks for what the native
-            architecture does not do.
+        ModelError: If a key is missing or not of its kind, or asks for what
+            the native architecture does not do.
     """
     from transformers import JinaEmbeddingsV3Config
 
@@ -57,12 +58,21 @@ def original_config(raw: Mapping[str, Any], where: Path) -> JinaEmbeddingsV3Conf
     missing = [key for key in (*_REQUIRED, "lora_rank", "lora_alpha") if key not in raw]
     if missing:
         raise ModelError(f"{where}: key {missing[0]!r} is missing")
+    for key in ("lora_rank", "lora_alpha"):
+        if not isinstance(raw[key], int | float) or not 0 < raw[key] < math.inf:
+            raise ModelError(f"{where}: {key} is {raw[key]!r}; expected a number above 0")
     values = {**_DEFAULTS, **raw}
-    return JinaEmbeddingsV3Config(
-        **{ours: values[theirs] for theirs, ours in _KEYS.items() if theirs in values},
-        type_vocab_size=values["type_vocab_size"],
-        rope_parameters={"rope_type": "default", "rope_theta": float(values["rotary_emb_base"])},
-    )
+    base = values["rotary_emb_base"]
+    if not isinstance(base, int | float) or not 0 < base < math.inf:
+        raise ModelError(f"{where}: rotary_emb_base is {base!r}; expected a number above 0")
+    try:
+        return JinaEmbeddingsV3Config(
+            **{ours: values[theirs] for theirs, ours in _KEYS.items() if theirs in values},
+            type_vocab_size=values["type_vocab_size"],
+            rope_parameters={"rope_type": "default", "rope_theta": float(base)},
+        )
+    except Exception as error:  # its checks raise errors of their own kinds
+        raise ModelError(f"{where}: {' '.join(str(error).split())}") from error
 
 
 def read_original(

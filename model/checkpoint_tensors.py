@@ -22,11 +22,11 @@ class Tensors:
         """Open files.
 
         Args:
-            files: safetensors files, whose names do not overlap.
+            files: safetensors files.
             where: What to call them in messages.
 
         Raises:
-            ModelError: If a file cannot be read.
+            ModelError: If a file cannot be read, or a tensor is in two of them.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -35,9 +35,13 @@ class Tensors:
         self._tensors: dict[str, torch.Tensor] = {}
         for path in files:
             try:
-                self._tensors |= load_file(path)
+                tensors = load_file(path)
             except (SafetensorError, OSError) as error:
                 raise ModelError(f"{path} cannot be read: {error}") from error
+            twice = sorted(self._tensors.keys() & tensors.keys())
+            if twice:
+                raise ModelError(f"{path}: tensor {twice[0]} is in another file as well")
+            self._tensors |= tensors
 
     @classmethod
     def of_model(cls, folder: Path) -> Tensors:
@@ -48,7 +52,8 @@ class Tensors:
         """
         index = folder / "model.safetensors.index.json"
         whole = folder / "model.safetensors"
-        if not index.is_file():
+        # Where both are, transformers reads the whole file too.
+        if whole.is_file() or not index.is_file():
             return cls([cls._file(whole)], whole)
         try:
             names = set(json.loads(index.read_bytes())["weight_map"].values())

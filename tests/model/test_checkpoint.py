@@ -184,10 +184,14 @@ def test_pickled_weights_are_refused(copy):
     [
         ("use_rslora", True),
         ("use_dora", True),
+        ("init_lora_weights", "pissa_niter_4"),
+        ("init_lora_weights", "OLoRA"),
+        ("kasa_config", {"rank": 4}),
         ("alpha_pattern", {"q_proj": 8}),
         ("rank_pattern", {"q_proj": 8}),
         ("bias", "all"),
         ("r", 0),
+        ("lora_alpha", float("nan")),
         ("peft_type", "IA3"),
     ],
 )
@@ -244,3 +248,89 @@ def test_bfloat16_stays_bfloat16(tmp_path):
     for layout in LAYOUTS:
         checkpoint = read_checkpoint(getattr(folders, layout))
         assert {weight.dtype for weight in checkpoint.weights.values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lora_rank", 0),
+        ("lora_rank", "4"),
+        ("lora_alpha", None),
+        ("lora_alpha", float("nan")),
+        ("rotary_emb_base", None),
+        ("hidden_size", "32"),
+        ("layer_norm_eps", None),
+        ("num_attention_heads", 3),
+        ("num_attention_heads", 0),
+        ("task_instructions", {"separation": None}),
+    ],
+)
+def test_values_of_another_kind_are_refused_by_their_key(copy, key, value):
+    folder = copy("original")
+    change_json(folder / "config.json", **{key: value})
+    with pytest.raises(ModelError, match=rf"config\.json.*{key}") as error:
+        read_checkpoint(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_native_heads_must_share_the_width(copy):
+    folder = copy("native")
+    change_json(folder / "config.json", num_attention_heads=3)
+    with pytest.raises(ModelError, match="num_attention_heads is 3"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("stated", [None, True, 10**30, 1000, 0])
+def test_a_senseless_maximum_length_is_not_obeyed(copy, stated):
+    folder = copy("original")
+    change_json(folder / "tokenizer_config.json", model_max_length=stated)
+    facts = read_facts(folder, "original")
+    assert facts.max_length == 128
+    assert not isinstance(facts.max_length, bool)
+
+
+def drop_pooler(path):
+    def change(tensors):
+        for name in [name for name in tensors if "pooler" in name]:
+            del tensors[name]
+
+    change_tensors(path, change)
+
+
+def test_the_pooler_is_in_base_and_adapters_or_in_neither(copy, folders):
+    folder = copy("native")
+    drop_pooler(folder / "model.safetensors")
+    with pytest.raises(ModelError, match=r"pooler\.dense\.lora_A\.weight and 1 more was not"):
+        read_checkpoint(folder)
+
+    for path in folder.glob("*/adapter_model.safetensors"):
+        drop_pooler(path)
+    found, whole = read_checkpoint(folder), read_checkpoint(folders.native)
+    assert set(found.weights) == set(whole.weights)
+    assert set(found.adapters["separation"]) == set(whole.adapters["separation"])
+
+
+def test_a_tensor_in_two_files_is_named(copy):
+    folder = copy("native")
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").rename(folder / "a.safetensors")
+    save_file({"emb_ln.bias": tensors["emb_ln.bias"] * 2}, folder / "b.safetensors")
+    weight_map = {**dict.fromkeys(tensors, "a.safetensors"), "emb_ln.bias": "b.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(ModelError, match=r"tensor emb_ln\.bias is in another file as well"):
+        read_checkpoint(folder)
+
+
+def test_of_one_whole_file_and_an_index_the_file_is_read_as_transformers_does(copy, folders):
+    from transformers import AutoModel
+
+    folder = copy("native")
+    tensors = load_file(folder / "model.safetensors")
+    save_file({name: tensor * 2 for name, tensor in tensors.items()}, folder / "old.safetensors")
+    index = {"weight_map": dict.fromkeys(tensors, "old.safetensors")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    name = "embeddings.LayerNorm.weight"
+    found = read_checkpoint(folder).weights[name]
+    assert torch.equal(found, read_checkpoint(folders.native).weights[name])
+    assert torch.equal(found, AutoModel.from_pretrained(folder).state_dict()[name])
