@@ -122,7 +122,7 @@ def bench_encode(
             attention=str(backend.attention),
             fused_gelu=backend.fused_gelu,
             token_budget=encoder.token_budget,
-            matmul_rate=matmul_rate(device, precision),
+            matmul_rate=float("nan"),
             versions=_versions(),
             changed=changed,
         )
@@ -130,6 +130,7 @@ def bench_encode(
         say("warming up")
         for texts in mixes.values():
             backend.encode(texts[: max(2, len(texts) // 20)], Route(), _nobody)
+        result.matmul_rate = matmul_rate(device, precision)
         kept = {}
         for mix, texts in mixes.items():
             say(f"{mix}: {len(texts):,} texts")

@@ -47,6 +47,9 @@ PEER_BEST = "ST, best batch"
 
 
 _MATMUL_SIZE = {"cuda": 8192, "cpu": 2048, "mps": 4096}
+_MATMUL_REPEATS = {"cuda": 200}
+"""A third of a second: in less, a GPU would not yet run at the clock it holds under load."""
+
 _REPEATS = 3
 
 
@@ -186,7 +189,7 @@ def matmul_rate(device: torch.device, precision: str) -> float:
     size = _MATMUL_SIZE.get(device.type, 2048)
     dtype = getattr(torch, precision if precision != "float8" else "bfloat16")
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    repeats = 20 if device.type == "cuda" else 3
+    repeats = _MATMUL_REPEATS.get(device.type, 3)
 
     def run() -> None:
         for _ in range(repeats):

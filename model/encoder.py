@@ -134,20 +134,23 @@ class PackedEncoder:
     ) -> npt.NDArray[np.float32]:
         results = _Results(count, self._device, progress)
         rest: _Window | None = None
-        for window in windows:
-            rest = self._feed(window if rest is None else rest.join(window), results, final=False)
+        for number, window in enumerate(windows):
+            # The first is encoded to its end, so that the device has work while the next is made.
+            joined = window if rest is None else rest.join(window)
+            rest = self._feed(joined, results, final=number == 0)
         if rest is not None:
             self._feed(rest, results, final=True)
         return results.finish()
 
     def _feed(self, window: _Window, results: _Results, *, final: bool) -> _Window | None:
-        """Encode a window batch by batch; a last one that is not full is left for the next."""
+        """Encode a window batch by batch; a last one not half full is left for the next."""
         window = window.take(np.argsort(-window.tokens.lengths, kind="stable"))
         at = 0
         while at < len(window.rows):
             lengths = window.tokens.lengths[at:]
             batch = plan_batches(lengths, self.token_budget)[0]
-            if batch.stop == len(lengths) and not final:
+            rest = batch.stop == len(lengths) and lengths.sum() < self.token_budget // 2
+            if rest and not final:
                 return window.take(np.arange(at, len(window.rows)))
             here = np.arange(at, at + batch.stop)
             if self._encode_batch(window.take(here), results):

@@ -51,6 +51,7 @@ PROBE_TEXTS = (
 )
 """Texts on which packed and padded vectors are compared when a model is loaded."""
 
+_LOWEST_COSINE = {"float32": 1 - 1e-5, "bfloat16": 0.995, "float16": 0.995, "float8": 0.97}
 _LARGEST_BUDGET = {"cuda": 131_072, "cpu": 4_096}
 _MEMORY_SHARE = 0.4
 
@@ -182,14 +183,14 @@ def encode_probes(packed: PackedModel, encoder: PackedEncoder) -> Encoded:
 
 
 def check_packed(
-    packed: npt.NDArray[np.float32], padded: npt.NDArray[np.float32], dtype: torch.dtype
+    packed: npt.NDArray[np.float32], padded: npt.NDArray[np.float32], precision: str
 ) -> None:
     """Compare the packed path's vectors with the padded path's.
 
     Args:
         packed: Shape (n, width).
         padded: The same texts' vectors.
-        dtype: Number format of the model's arithmetic.
+        precision: Number format of the packed path's arithmetic.
 
     Raises:
         ModelError: If they differ by more than the number format explains.
@@ -202,7 +203,7 @@ def check_packed(
     with np.errstate(invalid="ignore", divide="ignore"):
         cosines = (packed * padded).sum(axis=1) / norms
     lowest = float(np.nan_to_num(cosines, nan=-1.0).min())
-    bound = 1 - 1e-5 if dtype == torch.float32 else 0.995
+    bound = _LOWEST_COSINE[precision]
     if lowest < bound:
         raise ModelError(
             f"packed and padded vectors of this model differ (cosine {lowest:.6f}, "

@@ -171,7 +171,7 @@ class JinaV3Backend:
         return vectors
 
     def _check(self, padded: npt.NDArray[np.float32]) -> None:
-        check_packed(encode_probes(self.packed, self.encoder).vectors, padded, self.model.dtype)
+        check_packed(encode_probes(self.packed, self.encoder).vectors, padded, self._precision)
 
 
 def build_model(

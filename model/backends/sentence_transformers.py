@@ -148,7 +148,7 @@ class SentenceTransformersBackend:
                 token_budget=token_budget or default_token_budget(parts.encoder),
             )
             try:
-                _check(encode_probes(packed, encoder), padded, parts.encoder.dtype)
+                _check(encode_probes(packed, encoder), padded, self._precision)
             # Whatever an architecture does with arguments it was not made for.
             except (ModelError, RuntimeError, TypeError, IndexError) as error:
                 packed.decompile()
@@ -206,8 +206,8 @@ class SentenceTransformersBackend:
         return np.array([len(ids) for ids in encodings["input_ids"]], dtype=np.int64)
 
 
-def _check(found: Encoded, padded: Encoded, dtype: torch.dtype) -> None:
-    check_packed(found.vectors, padded.vectors, dtype)
+def _check(found: Encoded, padded: Encoded, precision: str) -> None:
+    check_packed(found.vectors, padded.vectors, precision)
     assert found.tokens is not None
     if padded.tokens is not None and not np.array_equal(found.tokens, padded.tokens):
         raise ModelError("the packed and the padded path count tokens differently")

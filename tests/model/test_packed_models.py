@@ -135,15 +135,15 @@ def test_a_model_that_reads_packed_input_wrongly_runs_padded(
 
 def test_vectors_that_differ_or_are_not_finite_are_refused():
     good = np.eye(3, dtype=np.float32)
-    check_packed(good, good, torch.float32)
+    check_packed(good, good, "float32")
     turned = good + np.float32(0.02) * good[::-1]
     with pytest.raises(ModelError, match="differ"):
-        check_packed(turned, good, torch.float32)
-    check_packed(turned, good, torch.bfloat16)
+        check_packed(turned, good, "float32")
+    check_packed(turned, good, "bfloat16")
     with pytest.raises(ModelError, match="differ"):
-        check_packed(good * np.nan, good, torch.bfloat16)
+        check_packed(good * np.nan, good, "bfloat16")
     with pytest.raises(ModelError, match=r"have shape \(3, 2\), padded ones \(3, 3\)"):
-        check_packed(good[:, :2], good, torch.bfloat16)
+        check_packed(good[:, :2], good, "bfloat16")
 
 
 def test_a_further_trained_jina_without_adapters_is_a_model_like_others(tmp_path):
