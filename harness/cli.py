@@ -60,6 +60,7 @@ def run(
     flags: SpecFlags | None = None,
     output: Output = None,
     overwrite: bool = False,
+    offline: bool = False,
     quiet: bool = False,
 ) -> int:
     """Evaluate one or more models; what is stored already is not measured again.
@@ -70,6 +71,7 @@ def run(
         jina-eval run --model minilm --view dim=384 --view dim=64
         jina-eval run --tasks PerlFaqRetrieval,UdhrBitextMining --output runs/two-tasks
         jina-eval run --model intfloat/e5-small-v2 --suite english
+        jina-eval run --model intfloat/e5-small-v2 --suite english --offline
 
     Parameters
     ----------
@@ -79,11 +81,16 @@ def run(
         Folder for records and reports; runs/SUITE-MODEL if left out.
     overwrite
         Measure anew what is stored.
+    offline
+        Use no network: take models and data from the cache, and name what is missing.
     quiet
         Show errors, the leaderboard and nothing else.
     """
     from harness.commands import run_command
+    from harness.offline import go_offline
 
+    if offline:
+        go_offline()
     return run_command((flags or SpecFlags()).specs(spec), output, overwrite=overwrite, quiet=quiet)
 
 
@@ -111,6 +118,54 @@ def plan(
     from harness.commands import plan_command
 
     return plan_command((flags or SpecFlags()).specs(spec), output)
+
+
+@app.command
+def fetch(
+    suite: str,
+    /,
+    *,
+    tasks: str | None = None,
+    types: str | None = None,
+    languages: str | None = None,
+    model: Annotated[list[str] | None, Parameter(name=["--model", "-m"], negative="")] = None,
+    revision: str | None = None,
+    quiet: bool = False,
+) -> int:
+    """Fetch a suite's data from the hub, so that it can run with --offline; resumable.
+
+    Every file is checked against the checksum that the hub states. What was fetched is kept; the
+    same command goes on from there.
+
+    Examples:
+        jina-eval fetch long-context
+        jina-eval fetch english --types STS,Classification
+        jina-eval fetch english --model jinaai/jina-embeddings-v3
+
+    Parameters
+    ----------
+    suite
+        A suite, or several joined by +.
+    tasks
+        Only these tasks of the suite, separated by commas.
+    types
+        Only tasks of these types, such as Retrieval,STS.
+    languages
+        Only tasks in one of these languages, such as eng,deu.
+    model
+        Fetch this model too. Repeat it for several.
+    revision
+        Branch, tag or commit of the hub model.
+    quiet
+        Show errors and nothing else.
+    """
+    from harness.fetch import FetchRequest, fetch_command
+    from harness.flags import split_list
+    from tasks.filters import TaskFilter
+
+    wanted = TaskFilter(split_list(tasks), split_list(types), split_list(languages))
+    request = FetchRequest(suite, wanted, tuple(model or ()), revision)
+    return fetch_command(request, quiet=quiet)
 
 
 @app.command

@@ -23,6 +23,9 @@ from results.store import RecordStore
 __all__ = ["plan_command", "report_command", "run_command"]
 
 
+_PLAN_NUMBERS = ("Stored", "Missing", "Texts", "Distinct", "Tokens", "Expected")
+
+
 def run_command(
     specs: Sequence[RunSpec], folder: Path | None, *, overwrite: bool, quiet: bool
 ) -> int:
@@ -118,7 +121,7 @@ def _plan_grid(plan: Plan, output: Output) -> Grid:
     columns = (
         Column("Task", numeric=False),
         Column("Type", numeric=False),
-        *(Column(title) for title in ("Stored", "Missing", "Texts", "Tokens", "Expected")),
+        *(Column(title) for title in _PLAN_NUMBERS),
     )
     rows = [
         (
@@ -126,6 +129,7 @@ def _plan_grid(plan: Plan, output: Output) -> Grid:
             Cell(row.type, short=short_type(row.type)),
             number(row.stored),
             number(row.missing),
+            number(row.asked),
             number(row.texts),
             number(row.tokens),
             Cell(_duration(row.seconds)),
@@ -137,6 +141,7 @@ def _plan_grid(plan: Plan, output: Output) -> Grid:
         Cell(""),
         number(sum(row.stored for row in expected.tasks)),
         number(sum(row.missing for row in expected.tasks)),
+        number(expected.asked),
         number(expected.texts),
         number(expected.tokens),
         Cell(_duration(expected.seconds)),

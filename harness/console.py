@@ -30,6 +30,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from harness.plan import Job, Plan
     from results.record import Record
+    from tasks.hub import DataSet
 
 __all__ = ["ProgressDisplay", "encode_progress", "make_console", "quiet_libraries", "show_error"]
 
@@ -165,6 +166,10 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         self._waiting = {str(job.view) for job in jobs}
         self._widest = None
         self._bars.update(self._jobs, description=f"{self._model()} · {name}")
+
+    def fetching(self, data: DataSet) -> None:
+        """Say that a data set is fetched first."""
+        self._line(f"  fetching {data}")
 
     def encoded(self, done: int, of: int) -> None:
         """Move the bar of the current encode."""

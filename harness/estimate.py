@@ -27,7 +27,9 @@ class TaskEstimate:
         type: Its type.
         stored: Records stored.
         missing: Records to measure.
-        texts: Texts to encode; None where the task's size is not known.
+        asked: Texts that mteb hands over, repeats included; None where the
+            task's size is not known.
+        texts: Distinct texts among them, which are encoded; None likewise.
         tokens: Their estimated tokens, as far as the model reads them.
         seconds: Expected time; None likewise.
     """
@@ -36,6 +38,7 @@ class TaskEstimate:
     type: str
     stored: int
     missing: int
+    asked: int | None
     texts: int | None
     tokens: int | None
     seconds: float | None
@@ -54,8 +57,13 @@ class Estimate:
     basis: str
 
     @property
+    def asked(self) -> int:
+        """Texts that mteb hands over, repeats included."""
+        return sum(task.asked or 0 for task in self.tasks)
+
+    @property
     def texts(self) -> int:
-        """Texts to encode."""
+        """Distinct texts, which are encoded."""
         return sum(task.texts or 0 for task in self.tasks)
 
     @property
@@ -106,14 +114,15 @@ def _estimate_task(jobs: list[Job], plan: Plan, speed: Speed) -> TaskEstimate:
     task = jobs[0].task
     missing = sum(not job.stored for job in jobs)
     size = task_size(task)
+    asked: int | None = None
     texts: int | None = None
     tokens: int | None = None
     seconds: float | None = None
     if not missing:
-        texts, tokens, seconds = 0, 0, 0.0
+        asked, texts, tokens, seconds = 0, 0, 0, 0.0
     elif size is not None:
         limit = plan.run.max_length
-        texts = size.texts
+        asked, texts = size.asked, size.texts
         tokens = size.tokens if limit is None else min(size.tokens, size.texts * limit)
         reading = tokens / speed.tokens_per_second if speed.tokens_per_second else 0.0
         seconds = reading + missing * speed.view_seconds
@@ -122,6 +131,7 @@ def _estimate_task(jobs: list[Job], plan: Plan, speed: Speed) -> TaskEstimate:
         type=task.metadata.type,
         stored=len(jobs) - missing,
         missing=missing,
+        asked=asked,
         texts=texts,
         tokens=tokens,
         seconds=seconds,

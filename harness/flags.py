@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from harness.spec import RunSpec, load_specs
 
-__all__ = ["SpecFlags"]
+__all__ = ["SpecFlags", "split_list"]
 
 
 _LISTS = ("tasks", "types", "languages")
@@ -83,5 +83,10 @@ class SpecFlags:
         for name in _LISTS:
             given = getattr(self, name)
             if given is not None:
-                values[name] = tuple(part.strip() for part in given.split(",") if part.strip())
+                values[name] = split_list(given)
         return load_specs(file, values)
+
+
+def split_list(given: str | None) -> tuple[str, ...]:
+    """The values of a flag that takes several, separated by commas; none if it is left out."""
+    return tuple(part.strip() for part in (given or "").split(",") if part.strip())

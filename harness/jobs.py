@@ -26,6 +26,8 @@ from results.provenance import (
 from results.record import Record
 from results.store import RecordStore
 from tasks.fresh import fresh_task
+from tasks.hub import DataSet
+from tasks.identifiers import check_identifiers
 from tasks.loading import load_fresh
 from tasks.texts import content_hash, expected_examples, task_texts
 
@@ -86,7 +88,11 @@ class TaskRunner:
         self._environment = describe_environment(backend)
 
     def run_task(
-        self, jobs: tuple[Job, ...], done: JobDone, progress: EncodeProgress | None = None
+        self,
+        jobs: tuple[Job, ...],
+        done: JobDone,
+        progress: EncodeProgress | None = None,
+        fetching: Callable[[DataSet], None] = lambda _: None,
     ) -> None:
         """Do the jobs of one task and store each record as soon as it is there.
 
@@ -94,12 +100,13 @@ class TaskRunner:
             jobs: Jobs of the same task.
             done: Told of each stored record.
             progress: Told how far each encode call is.
+            fetching: Told of each data set that has to be fetched first.
 
         Raises:
             ValueError: If data, vectors or scores are not what they must be.
             StorageError: If a record cannot be written.
         """
-        loaded = self._load(jobs[0].task)
+        loaded = self._load(jobs[0].task, fetching)
         if self._run.source.kind == "lexical":
             self._backend.prepare([item.text for item in task_texts(loaded.task)])
         # Also for a single view: what is encoded together must not depend on how many
@@ -119,8 +126,9 @@ class TaskRunner:
                 f"{error.strerror or error}; what was stored before is kept"
             ) from error
 
-    def _load(self, template: AbsTask) -> LoadedTask:
-        task = load_fresh(template, self._run.spec.seed)
+    def _load(self, template: AbsTask, fetching: Callable[[DataSet], None]) -> LoadedTask:
+        task = load_fresh(template, self._run.spec.seed, fetching)
+        check_identifiers(task)
         expected = {
             (split, subset): count
             for split, subsets in expected_examples(task).items()

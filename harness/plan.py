@@ -5,12 +5,14 @@ A job is one task in one view. Planning loads neither the model nor the data.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import RunError
 from harness.spec import RunSpec
 from model.backends import PRECISIONS, check_settings
 from model.routing import Routing, make_routing
@@ -20,7 +22,7 @@ from results.provenance import Identity, RouteFacts
 from results.record import RecordRef
 from results.store import RecordStore
 from tasks.filters import filter_tasks
-from tasks.fresh import DEFAULT_SEED
+from tasks.fresh import DEFAULT_SEED, task_parts
 from tasks.suites import Suite, get_suite
 
 if TYPE_CHECKING:
@@ -94,15 +96,15 @@ class ResolvedRun:
 
     def identity(self, task: AbsTask, view: View) -> Identity:
         """Everything that decides the score of one job."""
-        dataset = task.metadata.dataset
+        dataset, dataset_revision = _data(task)
         return Identity(
             model=self.source.name,
             revision=self.source.revision,
             fingerprint=self.source.fingerprint,
             backend=self.source.kind,
             task=task.metadata.name,
-            dataset=str(dataset["path"]),
-            dataset_revision=str(dataset["revision"]),
+            dataset=dataset,
+            dataset_revision=dataset_revision,
             splits={split: tuple(task.hf_subsets) for split in task.eval_splits},
             view=str(view),
             routes=self.routes(task),
@@ -113,12 +115,22 @@ class ResolvedRun:
         )
 
     def routes(self, task: AbsTask) -> Mapping[str, RouteFacts]:
-        """Adapter and prompt of each side of a task."""
-        facts = {}
-        for side in prompt_types(task):
-            route = self.routing.route(task.metadata, side)
-            name = "" if side is None else str(side.value)
-            facts[name] = RouteFacts(adapter=route.adapter, prompt=route.prompt)
+        """Adapter and prompt of each side of a task.
+
+        Raises:
+            RunError: If the parts of an aggregate task have different routes.
+        """
+        facts: dict[str, RouteFacts] = {}
+        for part in task_parts(task):
+            for side in prompt_types(part):
+                route = self.routing.route(part.metadata, side)
+                found = RouteFacts(adapter=route.adapter, prompt=route.prompt)
+                name = "" if side is None else str(side.value)
+                if facts.setdefault(name, found) != found:
+                    raise RunError(
+                        f"task {task.metadata.name}: routing {self.routing.name!r} gives its part "
+                        f"{part.metadata.name} another route than the parts before it"
+                    )
         return facts
 
 
@@ -211,6 +223,18 @@ def make_plan(run: ResolvedRun, store: RecordStore, *, overwrite: bool = False) 
             stored = not overwrite and store.find(ref, identity) is not None
             jobs.append(Job(task=task, view=view, ref=ref, identity=identity, stored=stored))
     return Plan(run=run, jobs=tuple(jobs))
+
+
+def _data(task: AbsTask) -> tuple[str, str]:
+    """Name and revision of a task's data; of an aggregate's, a hash over its parts'."""
+    if not task.is_aggregate:
+        return str(task.metadata.dataset["path"]), str(task.metadata.dataset["revision"])
+    parts = [
+        f"{part.metadata.dataset['path']} {part.metadata.dataset['revision']}\n"
+        for part in task_parts(task)
+    ]
+    digest = hashlib.sha256("".join(parts).encode()).hexdigest()
+    return f"the {len(parts)} parts of {task.metadata.name}", digest[:40]
 
 
 def prompt_types(task: AbsTask) -> tuple[PromptType | None, ...]:

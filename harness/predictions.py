@@ -7,11 +7,12 @@ coverage can be counted for every task type in one way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import EvaluationError
+from tasks.fresh import task_parts
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
@@ -26,7 +27,8 @@ class PredictionRecorder:
     """Keeps the predictions of one evaluation of one task.
 
     Attributes:
-        predictions: mteb's predictions by (split, subset).
+        predictions: mteb's predictions by (split, subset); subsets of an
+            aggregate's parts are called PART/SUBSET.
     """
 
     def __init__(self, task: AbsTask) -> None:
@@ -37,17 +39,21 @@ class PredictionRecorder:
         """
         self.predictions: dict[tuple[str, str], Any] = {}
         self._type = task.metadata.type
-        task._save_task_predictions = self._keep  # type: ignore[method-assign]
+        for part in task_parts(task):
+            prefix = f"{part.metadata.name}/" if task.is_aggregate else ""
+            part._save_task_predictions = self._keep(prefix)  # type: ignore[method-assign]
 
-    def _keep(
-        self,
-        predictions: Any,
-        model: object,
-        prediction_folder: Path,
-        hf_split: str,
-        hf_subset: str,
-    ) -> None:
-        self.predictions[hf_split, hf_subset] = predictions
+    def _keep(self, prefix: str) -> Callable[..., None]:
+        def keep(
+            predictions: Any,
+            model: object,
+            prediction_folder: Path,
+            hf_split: str,
+            hf_subset: str,
+        ) -> None:
+            self.predictions[hf_split, prefix + hf_subset] = predictions
+
+        return keep
 
     def counts(self) -> dict[tuple[str, str], int | None]:
         """Number of scored examples by (split, subset), see `count_predictions`."""

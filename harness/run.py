@@ -16,6 +16,7 @@ from results.record import Record
 
 if TYPE_CHECKING:
     from model.backend import Backend
+    from tasks.hub import DataSet
 
 __all__ = ["Outcome", "RunObserver", "execute"]
 
@@ -31,6 +32,9 @@ class RunObserver(Protocol):
 
     def task_started(self, jobs: tuple[Job, ...]) -> None:
         """A task's data is about to be loaded."""
+
+    def fetching(self, data: DataSet) -> None:
+        """A data set is fetched from the hub before the task can start."""
 
     def encoded(self, done: int, of: int) -> None:
         """Some texts went through the model, of those that the call has to encode."""
@@ -93,7 +97,7 @@ def execute(plan: Plan, output: Output, observer: RunObserver) -> Outcome:
         check_interrupt()
         observer.task_started(jobs)
         try:
-            runner.run_task(jobs, keep, observer.encoded)
+            runner.run_task(jobs, keep, observer.encoded, observer.fetching)
         except StorageError:
             raise
         except Exception as error:  # one task's failure must not cost the others

@@ -9,6 +9,8 @@ from harness.console import make_console
 from model.routing_table import Row, built_in_tables
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
+from tasks.hub import find_dataset
+from tasks.loading import data_sets
 from tasks.sizes import task_size
 from tasks.suites import Suite, get_suite, suite_names
 
@@ -39,11 +41,13 @@ def describe_command(name: str, *, routes: bool = False) -> int:
         *(Column(name, numeric=False) for name in names),
         Column("Texts"),
         Column("Licence", numeric=False),
+        Column("Here", numeric=False),
     )
     rows = tuple(_row(task) for task in suite.tasks())
     notes = (
         suite.description,
         "Licence 'own': terms of the source itself, linked in the task's metadata.",
+        "Here: whether its data are on this machine; jina-eval fetch brings them.",
     )
     make_console().print(render_grid(Grid(suite.title, columns, rows, notes)))
     return 0
@@ -93,6 +97,7 @@ def _row(task: AbsTask) -> tuple[Cell, ...]:
         Cell(task.metadata.main_score),
         number(None if size is None else size.texts),
         Cell(_licence(task.metadata.license)),
+        Cell("yes" if all(find_dataset(data) for data in data_sets(task)) else "no"),
     )
 
 

@@ -32,7 +32,11 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 
 def fingerprint_folder(folder: Path) -> str:
-    """SHA-256 over names and contents of weights, configuration and tokenizer files."""
+    """SHA-256 over names and contents of weights, configuration and tokenizer files.
+
+    Raises:
+        ModelError: If a file in the hub's cache is not the one that the hub stated.
+    """
     files = sorted(
         path
         for path in folder.rglob("*")
@@ -41,8 +45,20 @@ def fingerprint_folder(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        digest.update(bytes.fromhex(file_digest(path)))
+        content = file_digest(path)
+        _check_fetched(path, content)
+        digest.update(bytes.fromhex(content))
     return digest.hexdigest()
+
+
+def _check_fetched(path: Path, digest: str) -> None:
+    """The hub's cache keeps large files under the SHA-256 that the hub stated for them."""
+    stored = path.resolve()
+    if stored.parent.name == "blobs" and len(stored.name) == 64 and stored.name != digest:
+        raise ModelError(
+            f"{path} is damaged: its checksum is {digest[:12]}…, the hub stated "
+            f"{stored.name[:12]}…; delete {stored} and fetch it again"
+        )
 
 
 def file_digest(path: Path) -> str:

@@ -55,5 +55,8 @@ def fetch_model(name: str, revision: str | None) -> tuple[Path, str]:
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no answer"
         raise ModelError(f"{asked}: the hub answered {status}") from error
+    except OSError as error:  # a short body, a full disk
+        said = " ".join(str(error).split())
+        raise ModelError(f"{asked} could not be fetched: {said[:300]}") from error
     path = Path(folder)
     return path, path.name

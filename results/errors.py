@@ -1,6 +1,6 @@
 """Errors about stored results that a user can act on."""
 
-__all__ = ["CorruptRecordError", "RecordError", "StaleRecordError"]
+__all__ = ["CorruptRecordError", "ImpossibleScoresError", "RecordError", "StaleRecordError"]
 
 
 class RecordError(ValueError):
@@ -13,3 +13,7 @@ class CorruptRecordError(RecordError):
 
 class StaleRecordError(RecordError):
     """A record stands where another one belongs: it was measured under other settings."""
+
+
+class ImpossibleScoresError(RecordError):
+    """Metrics that contradict one another."""

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from results.atomic import write_atomic
 from results.errors import CorruptRecordError, StaleRecordError
+from results.identities import check_scores
 from results.provenance import Identity, Provenance
 from results.record import Record, RecordRef
 
@@ -67,6 +68,7 @@ class RecordStore:
 
         Raises:
             CorruptRecordError: If a file is missing, unreadable or changed.
+            ImpossibleScoresError: If its metrics contradict one another.
         """
         folder = self.folder(ref)
         manifest = self._manifest(ref)
@@ -80,13 +82,15 @@ class RecordStore:
                 raise _corrupt(folder / name, "its content differs from the manifest")
         task_result, provenance = (contents[name] for name in self._files(ref))
         try:
-            return Record(
+            record = Record(
                 ref=ref,
                 task_result=json.loads(task_result),
                 provenance=Provenance.model_validate_json(provenance),
             )
         except (ValueError, ValidationError) as error:
             raise _corrupt(manifest, f"not readable by this version ({error})") from error
+        check_scores(record.task_result)
+        return record
 
     def write(self, record: Record, model_meta: Mapping[str, Any]) -> Path:
         """Write one record; a crash at any moment leaves no half of it behind.
@@ -100,7 +104,9 @@ class RecordStore:
 
         Raises:
             OSError: If the folder cannot be written.
+            ImpossibleScoresError: If its metrics contradict one another.
         """
+        check_scores(record.task_result)
         folder = self.folder(record.ref)
         manifest = self._manifest(record.ref)
         manifest.unlink(missing_ok=True)

@@ -16,6 +16,11 @@ DEFAULT_SEED = 42
 """The seed of mteb, hence of the published scores."""
 
 
+def task_parts(task: AbsTask) -> tuple[AbsTask, ...]:
+    """Return the task itself, or the parts of an aggregate: these are what has data."""
+    return tuple(task.metadata.tasks) if task.is_aggregate else (task,)  # type: ignore[attr-defined]
+
+
 def fresh_task(task: AbsTask, seed: int = DEFAULT_SEED) -> AbsTask:
     """Build the task of `task` anew, unloaded, with its subset and split filters.
 

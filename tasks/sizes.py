@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tasks.fresh import task_parts
 from tasks.starter.files import DATA, SIZES
 
 if TYPE_CHECKING:
@@ -18,15 +19,17 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class TaskSize:
-    """What one evaluation of a task encodes, each distinct text counted once.
+    """What one evaluation of a task encodes.
 
     Attributes:
-        texts: number of distinct texts.
-        characters: their characters.
+        asked: number of texts that mteb hands over, repeats included.
+        texts: number of distinct texts among them.
+        characters: characters of the distinct texts.
         tokens: their tokens, before any truncation. For starter tasks counted with the tokenizer
             of XLM-RoBERTa, special tokens included; for others `characters / 4`.
     """
 
+    asked: int
     texts: int
     characters: int
     tokens: int
@@ -36,56 +39,80 @@ def task_size(task: AbsTask) -> TaskSize | None:
     """Return the size of a task with its subset and split filters, or None where it is not known.
 
     The sizes of mteb's tasks come from its descriptive statistics, which count distinct texts for
-    each subset, split and column apart. Starter tasks are known only as a whole.
+    each subset, split and column apart. Columns of one language that agree in number and length
+    of their texts, as in bitext of many languages, are taken for the same texts. Starter tasks
+    are known only as a whole.
     """
     if task.is_aggregate:
-        return _sum([task_size(part) for part in task.metadata.tasks])  # type: ignore[attr-defined]
+        return _sum([task_size(part) for part in task_parts(task)])
     recorded: Mapping[str, Any] = json.loads((DATA / SIZES).read_text(encoding="utf-8"))
     known = recorded.get(task.metadata.name)
     if known is not None and known["revision"] == task.metadata.revision:
         whole = set(task.hf_subsets) == set(task.metadata.hf_subsets)
         if not whole or set(task.eval_splits) != set(task.metadata.eval_splits):
             return None
-        return TaskSize(known["texts"], known["characters"], known["tokens"])
+        return TaskSize(known["asked"], known["texts"], known["characters"], known["tokens"])
     statistics = task.metadata.descriptive_stats
     return None if statistics is None else _from_statistics(task, statistics)
 
 
 def _from_statistics(task: AbsTask, statistics: Mapping[str, Any]) -> TaskSize | None:
     train = getattr(task, "train_split", None)
-    texts = characters = 0.0
+    asked = texts = characters = 0.0
+    seen: set[tuple[str, str, int, int]] = set()
     for split in dict.fromkeys([*task.eval_splits, *([train] if train else [])]):
         blocks = _blocks(statistics.get(split), task.hf_subsets)
         if blocks is None:
             return None
-        for block in blocks:
+        for subset, block in blocks:
             share = _encoded_share(task, block, split == train)
-            for part in _text_statistics(block):
-                texts += share * part["unique_texts"]
-                characters += share * part["unique_texts"] * part["average_text_length"]
+            for column, part in _text_statistics(task, block):
+                count, length = part["unique_texts"], part["average_text_length"]
+                asked += share * (part["total_text_length"] / length if length else count)
+                same = (split, _language(task, subset, column), count, part["total_text_length"])
+                if same[1] and same in seen:
+                    continue
+                seen.add(same)
+                texts += share * count
+                characters += share * count * length
     if not texts:
         return None
-    return TaskSize(round(texts), round(characters), round(characters / CHARACTERS_PER_TOKEN))
+    tokens = round(characters / CHARACTERS_PER_TOKEN)
+    return TaskSize(round(asked), round(texts), round(characters), tokens)
+
+
+def _language(task: AbsTask, subset: str, column: str) -> str:
+    """The language of a column of bitext, by the subset's name; empty for other columns."""
+    if task.metadata.type != "BitextMining":
+        return ""
+    first, dash, second = subset.partition("-")
+    if not dash:
+        return ""
+    return first if column == "sentence1_statistics" else second
 
 
 def _blocks(
     split: Mapping[str, Any] | None, subsets: Sequence[str]
-) -> list[Mapping[str, Any]] | None:
-    """Return the statistics of each subset of a split, or None if one is missing."""
+) -> list[tuple[str, Mapping[str, Any]]] | None:
+    """Return each subset with its statistics, or None if they are missing."""
     if split is None:
         return None
     by_subset = split.get("hf_subset_descriptive_stats")
     if by_subset is None:
-        return [split]
+        return [("", split)]
     if not set(subsets) <= set(by_subset):
         return None
-    return [by_subset[subset] for subset in subsets]
+    return [(subset, by_subset[subset]) for subset in subsets]
 
 
-def _text_statistics(block: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for value in block.values():
+def _text_statistics(
+    task: AbsTask, block: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, value in block.items():
+        if task.metadata.type == "Summarization" and name == "text_statistics":
+            continue  # the summarised texts are not encoded, only their summaries
         if isinstance(value, dict) and {"unique_texts", "average_text_length"} <= set(value):
-            yield value
+            yield name, value
 
 
 def _encoded_share(task: AbsTask, block: Mapping[str, Any], is_train: bool) -> float:
@@ -107,6 +134,7 @@ def _sum(sizes: Sequence[TaskSize | None]) -> TaskSize | None:
     if len(known) < len(sizes):
         return None
     return TaskSize(
+        sum(size.asked for size in known),
         sum(size.texts for size in known),
         sum(size.characters for size in known),
         sum(size.tokens for size in known),

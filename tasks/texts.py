@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.errors import UnsupportedTaskError
+from tasks.fresh import task_parts
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask, AbsTaskRetrieval
@@ -63,10 +64,16 @@ def task_texts(task: AbsTask) -> Iterator[TaskText]:
 
     Where mteb draws a sample, of training or clustering texts, all it can draw from are yielded.
 
+    The texts of an aggregate are those of its parts.
+
     Raises:
-        UnsupportedTaskError: the task is of a type that encodes no text, or an aggregate.
+        UnsupportedTaskError: the task is of a type that encodes no text.
         ValueError: the task is not loaded.
     """
+    if task.is_aggregate:
+        for part in task_parts(task):
+            yield from task_texts(part)
+        return
     _check(task)
     if _is_retrieval(task):
         yield from _retrieval_texts(task)
@@ -85,12 +92,20 @@ def expected_examples(task: AbsTask) -> dict[str, dict[str, int]]:
 
     An example is a query with at least one judged document, a pair, a text to classify or to
     cluster, a row of bitext, or a text with its summaries. Where mteb cuts a multilabel split by
-    stratification, the count is the number it aims at.
+    stratification, the count is the number it aims at. Subsets of an aggregate's parts are called
+    PART/SUBSET.
 
     Raises:
-        UnsupportedTaskError: the task is of a type that encodes no text, or an aggregate.
+        UnsupportedTaskError: the task is of a type that encodes no text.
         ValueError: the task is not loaded.
     """
+    if task.is_aggregate:
+        joined: dict[str, dict[str, int]] = {}
+        for part in task_parts(task):
+            for split, subsets in expected_examples(part).items():
+                named = {f"{part.metadata.name}/{subset}": n for subset, n in subsets.items()}
+                joined.setdefault(split, {}).update(named)
+        return joined
     _check(task)
     counts: dict[str, dict[str, int]] = {split: {} for split in task.eval_splits}
     if _is_retrieval(task):
@@ -112,38 +127,41 @@ def content_hash(task: AbsTask) -> str:
     judgements, nor on the process.
 
     Raises:
-        UnsupportedTaskError: the task is of a type that encodes no text, or an aggregate.
+        UnsupportedTaskError: the task is of a type that encodes no text.
         ValueError: the task is not loaded.
     """
-    _check(task)
     digest = hashlib.sha256()
-
-    def add(*values: object) -> None:
-        digest.update(json.dumps(values, ensure_ascii=False, default=str).encode() + b"\n")
-
-    if _is_retrieval(task):
-        for subset, split, data in sorted(_retrieval_data(task), key=lambda part: part[:2]):
-            add(subset, split)
-            for role, identifier, text in _identified_texts(data):
-                add(role, identifier, text)
-            for query, judged in sorted(data["relevant_docs"].items()):
-                add("relevant_docs", query, sorted(judged.items()))
-            for query, ranked in sorted((data["top_ranked"] or {}).items()):
-                add("top_ranked", query, list(ranked))
+    if task.is_aggregate:
+        for part in task_parts(task):
+            digest.update(f"{part.metadata.name} {content_hash(part)}\n".encode())
         return digest.hexdigest()
-    for table in sorted(_tables(task), key=lambda table: (table.subset, table.split)):
-        add(table.subset, table.split)
-        for name in (*(name for _, name in table.encoded), *table.labels):
-            add(name)
-            for value in table.data[name]:
-                add(value)
+    _check(task)
+    for values in _retrieval_rows(task) if _is_retrieval(task) else _table_rows(task):
+        digest.update(json.dumps(values, ensure_ascii=False, default=str).encode() + b"\n")
     return digest.hexdigest()
+
+
+def _retrieval_rows(task: AbsTaskRetrieval) -> Iterator[tuple[object, ...]]:
+    for subset, split, data in sorted(_retrieval_data(task), key=lambda part: part[:2]):
+        yield subset, split
+        yield from _identified_texts(data)
+        for query, judged in sorted(data["relevant_docs"].items()):
+            yield "relevant_docs", query, sorted(judged.items())
+        for query, ranked in sorted((data["top_ranked"] or {}).items()):
+            yield "top_ranked", query, list(ranked)
+
+
+def _table_rows(task: AbsTask) -> Iterator[tuple[object, ...]]:
+    for table in sorted(_tables(task), key=lambda table: (table.subset, table.split)):
+        yield table.subset, table.split
+        for name in (*(name for _, name in table.encoded), *table.labels):
+            yield (name,)
+            for value in table.data[name]:
+                yield (value,)
 
 
 def _check(task: AbsTask) -> None:
     name = task.metadata.name
-    if task.is_aggregate:
-        raise UnsupportedTaskError(f"{name} is an aggregate: read its parts, task.metadata.tasks")
     if task.modalities != ["text"]:
         raise UnsupportedTaskError(f"{name} encodes {task.modalities}, not text")
     if not task.data_loaded:

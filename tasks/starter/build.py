@@ -93,8 +93,8 @@ def task_sizes(count: Callable[[str], int]) -> dict[str, dict[str, int | str]]:
         count: returns the number of tokens of a text.
 
     Returns:
-        By task name its `revision`, and the `texts`, `characters` and `tokens` it encodes, each
-        distinct text once.
+        By task name its `revision`, how many texts are `asked` for, and the `texts`, `characters`
+        and `tokens` it encodes, each distinct text once.
     """
     # Not imported at the head: the tasks can be imported only where the data is there.
     from tasks.starter.suite import TASKS
@@ -102,9 +102,11 @@ def task_sizes(count: Callable[[str], int]) -> dict[str, dict[str, int | str]]:
     sizes: dict[str, dict[str, int | str]] = {}
     for task in (kind() for kind in TASKS):
         task.load_data()
-        texts = {item.text for item in task_texts(task)}
+        asked = [item.text for item in task_texts(task)]
+        texts = set(asked)
         sizes[task.metadata.name] = {
             "revision": task.metadata.revision,
+            "asked": len(asked),
             "texts": len(texts),
             "characters": sum(map(len, texts)),
             "tokens": sum(map(count, texts)),

@@ -17,6 +17,9 @@ CHECKSUMS = "checksums.json"
 SIZES = "sizes.json"
 SUFFIX = ".jsonl.gz"
 
+PATH_PREFIX = "jina-eval/starter/"
+"""First part of the dataset path of each starter task; the rest is the data file's name."""
+
 Row = dict[str, Any]
 """One line of a data file; the data card lists the fields of each file."""
 

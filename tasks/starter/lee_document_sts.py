@@ -15,8 +15,8 @@ from mteb.abstasks import AbsTaskSTS
 from mteb.abstasks.task_metadata import TaskMetadata
 
 from tasks.errors import DataFileError
-from tasks.starter.files import Row
-from tasks.starter.reader import PATH_PREFIX, StarterTask, columns
+from tasks.starter.files import PATH_PREFIX, Row
+from tasks.starter.reader import StarterTask, columns
 
 TEXTS, RATINGS = "lee.cor", "similarities0-1.txt"
 SHA256 = {

@@ -15,10 +15,7 @@ from mteb.abstasks import AbsTask
 from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
 from mteb.abstasks.task_metadata import MetadataDatasetDict
 
-from tasks.starter.files import Row, read_rows, revision
-
-PATH_PREFIX = "jina-eval/starter/"
-"""First part of the dataset path of each starter task; the rest is the data file's name."""
+from tasks.starter.files import PATH_PREFIX, Row, read_rows, revision
 
 
 def dataset_entry(data_file: str) -> MetadataDatasetDict:

@@ -386,7 +386,7 @@ def test_every_key_of_the_run_spec_has_a_flag_and_no_flag_is_added_by_accident()
     assert {field.name for field in dataclasses.fields(SpecFlags)} == keys
     flags = set(re.findall(r"^│ (--[a-z-]+)", help_of("run"), re.MULTILINE))
     assert flags == {
-        f"--{key.replace('_', '-')}" for key in keys | {"output", "overwrite", "quiet"}
+        f"--{key.replace('_', '-')}" for key in keys | {"output", "overwrite", "offline", "quiet"}
     }
 
 

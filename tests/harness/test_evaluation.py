@@ -6,17 +6,22 @@ import math
 import mteb
 import numpy as np
 import pytest
+from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
+from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from mteb.mocks import MOCK_TASK_TEST_GRID
 
 from harness.errors import EvaluationError
 from harness.evaluation import evaluate_task, task_result_data
 from harness.jobs import LoadedTask
+from results.identities import check_scores
 from tasks.fresh import fresh_task
+from tasks.loading import load_fresh
 from tasks.suites import get_suite
-from tasks.texts import content_hash, expected_examples
+from tasks.texts import content_hash, expected_examples, task_texts
 from tests.tasks.encoders import ConstantEncoder, RandomEncoder
 
 STARTER = get_suite("starter").tasks()
+LONG = "StateOfTheUnionLongRetrieval"
 GRID = [
     pytest.param(task, id=f"{task.metadata.name}-{i}") for i, task in enumerate(MOCK_TASK_TEST_GRID)
 ]
@@ -24,8 +29,7 @@ SUITE = [pytest.param(task, id=task.metadata.name) for task in STARTER]
 
 
 def load(template):
-    task = fresh_task(template)
-    task.load_data()
+    task = load_fresh(template, 42)
     expected = {
         (split, subset): count
         for split, subsets in expected_examples(task).items()
@@ -78,6 +82,46 @@ def test_scores_equal_mtebs_for_the_same_vectors_each_time_a_task_is_evaluated(t
         assert_same_scores(found.task_result.scores, expected.scores)
         assert found.score == pytest.approx(expected.get_score(), abs=1e-9)
         assert found.coverage.n_scored == found.coverage.n_expected > 0
+        check_scores(task_result_data(found.task_result))
+
+
+class PairOfSearches(AbsTaskAggregate):
+    """Two searches whose mean is one score, as CQADupstackRetrieval has twelve."""
+
+    metadata = AggregateTaskMetadata(
+        name="PairOfSearches",
+        description="two searches",
+        reference=None,
+        tasks=[t for t in STARTER if t.metadata.name in ("PerlFaqRetrieval", LONG)],
+        main_score="ndcg_at_10",
+        type="Retrieval",
+        eval_splits=["test"],
+        eval_langs=["eng-Latn"],
+        bibtex_citation="",
+    )
+
+
+def test_an_aggregate_is_the_mean_of_its_parts():
+    (expected,) = mteb.evaluate(
+        RandomEncoder(16),
+        fresh_task(PairOfSearches()),
+        cache=None,
+        co2_tracker=False,
+        show_progress_bar=False,
+    ).task_results
+    loaded = load(PairOfSearches())
+    parts = [load(part) for part in loaded.task.metadata.tasks]
+    for _ in range(2):
+        found = evaluate_task(loaded.copy(42), RandomEncoder(16), loaded.expected)
+        assert found.score == pytest.approx(expected.get_score(), abs=1e-9)
+        assert found.coverage.n_scored == sum(sum(part.expected.values()) for part in parts)
+    scores = [
+        evaluate_task(part.copy(42), RandomEncoder(16), part.expected).score for part in parts
+    ]
+    assert found.score == pytest.approx(np.mean(scores))
+    assert {item.text for item in task_texts(loaded.task)} == {
+        item.text for part in parts for item in task_texts(part.task)
+    }
 
 
 def test_another_seed_is_another_evaluation():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import mteb
 import pytest
@@ -144,18 +145,27 @@ def test_the_size_of_part_of_a_starter_task_is_not_known() -> None:
     assert task_size(task) is None
 
 
-def test_data_that_cannot_be_had_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_cannot_be_had_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (task,) = select_tasks(get_suite("english"), ["STSBenchmark"])
 
-    def unreachable(self: object, *args: object, **kwargs: object) -> None:
-        raise ConnectionError("Couldn't reach\n'mteb/stsbenchmark-sts' on the Hub")
+    def unreadable(self: object, *args: object, **kwargs: object) -> None:
+        raise ValueError("Couldn't find\nsplit 'test'")
 
-    monkeypatch.setattr(type(task), "load_data", unreachable)
+    monkeypatch.setattr(type(task), "load_data", unreadable)
+    monkeypatch.setattr("tasks.loading.find_dataset", lambda _: tmp_path)
     with pytest.raises(
-        DataUnavailableError, match=r"data mteb/stsbenchmark-sts at revision"
+        DataUnavailableError, match=r"data mteb/stsbenchmark-sts at revision.*split 'test'"
     ) as error:
         load_fresh(task, 42)
     assert "\n" not in str(error.value)
+
+
+def test_data_that_are_not_here_are_not_loaded_offline(tmp_path: Path) -> None:
+    (task,) = select_tasks(get_suite("english"), ["STSBenchmark"])
+    with pytest.raises(DataUnavailableError, match=r"mteb/stsbenchmark-sts at .*jina-eval fetch"):
+        load_fresh(task, 42)
 
 
 def test_data_is_loaded_into_a_new_object() -> None:

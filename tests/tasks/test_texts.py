@@ -100,12 +100,10 @@ def test_queries_without_judgements_are_neither_yielded_nor_expected() -> None:
     assert len(queries) == total - 1
 
 
-def test_images_aggregates_and_unloaded_tasks_are_refused() -> None:
+def test_images_and_unloaded_tasks_are_refused() -> None:
     from mteb.mocks import MOCK_MIEB_TASK_GRID
 
     with pytest.raises(UnsupportedTaskError, match="encodes"):
         list(task_texts(MOCK_MIEB_TASK_GRID[0]))
     with pytest.raises(ValueError, match="not loaded"):
         content_hash(fresh_task(PARTS[0]))
-    with pytest.raises(UnsupportedTaskError, match="aggregate"):
-        expected_examples(mteb.get_task("CQADupstackRetrieval"))
