@@ -191,6 +191,13 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         self._waiting.discard(str(job.view))
         if not self._waiting:
             self._line(f"  {job.ref.task:<40} {self._widest:<40} {self._seconds():6.1f} s")
+            covered = facts.coverage
+            if covered.n_scored < covered.n_expected:
+                empty = covered.n_expected - covered.n_scored
+                self._line(
+                    f"    nothing was found for {empty} of {covered.n_expected} queries: "
+                    "they count 0"
+                )
 
     def task_refused(self, task: str, reason: str) -> None:
         """Say at once why a task gives no score."""

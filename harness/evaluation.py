@@ -51,7 +51,8 @@ def evaluate_task(
         batch_size: Texts that mteb hands over at a time.
 
     Raises:
-        EvaluationError: If an example was not scored, or a main score is no number.
+        EvaluationError: If an example was not scored, or a main score is no
+            number. A query for which nothing was found is scored 0.
     """
     import mteb
 
@@ -70,7 +71,7 @@ def evaluate_task(
         )
     (result,) = results.task_results
     _check_scores(result)
-    coverage = _coverage(task.metadata.name, expected, recorder.counts())
+    coverage = _coverage(task.metadata.name, expected, recorder.counts(), recorder.unanswered())
     return Evaluation(task_result=result, score=float(result.get_score()), coverage=coverage)
 
 
@@ -100,8 +101,8 @@ def _coverage(
     name: str,
     expected: dict[tuple[str, str], int],
     scored: dict[tuple[str, str], int | None],
+    unanswered: int,
 ) -> Coverage:
-    n_scored = 0
     for place, count in expected.items():
         found = scored.get(place, 0)
         if found is None:  # cannot be told, but the evaluator takes all texts or fails
@@ -112,8 +113,8 @@ def _coverage(
                 f"task {name}: only {found} of {count} examples were scored "
                 f"in subset {subset!r}, split {split!r}"
             )
-        n_scored += found
-    return Coverage(n_expected=sum(expected.values()), n_scored=n_scored)
+    n_expected = sum(expected.values())
+    return Coverage(n_expected=n_expected, n_scored=n_expected - unanswered)
 
 
 def _finite(value: Any) -> Any:

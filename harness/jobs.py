@@ -14,7 +14,9 @@ from harness.errors import EvaluationError, StorageError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.plan import Job, ResolvedRun
 from model.cache import VectorCache
-from model.mteb_encoder import EncodeProgress, MtebEncoder, Usage, model_meta
+from model.dense_search import DenseMtebEncoder
+from model.mteb_encoder import EncodeProgress, MtebEncoder, model_meta
+from model.usage import TextTally, Usage
 from results.provenance import (
     Cost,
     ModelFacts,
@@ -159,7 +161,7 @@ class TaskRunner:
     def _encoder(
         self, job: Job, cache: VectorCache, progress: EncodeProgress | None
     ) -> MtebEncoder:
-        kind = MtebEncoder
+        kind: type[MtebEncoder] = DenseMtebEncoder
         if self._run.source.kind == "lexical":
             from model.lexical_search import LexicalMtebEncoder
 
@@ -222,13 +224,8 @@ class TaskRunner:
             dim=job.view.dim if job.view.dim is not None else width,
             score=evaluation.score,
             coverage=evaluation.coverage,
-            text_count=TextCount(
-                texts=usage.texts,
-                distinct_texts=usage.distinct_texts,
-                tokens=usage.tokens,
-                truncated_texts=usage.truncated_texts,
-                truncated_tokens=usage.truncated_tokens,
-            ),
+            text_count=_text_count(usage.total),
+            text_count_by_split=_by_split(usage),
             environment=self._environment,
             cost=Cost(
                 encoded_texts=usage.encoded_texts,
@@ -237,3 +234,20 @@ class TaskRunner:
                 finished=datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
             ),
         )
+
+
+def _text_count(tally: TextTally) -> TextCount:
+    return TextCount(
+        texts=tally.texts,
+        distinct_texts=tally.distinct_texts,
+        tokens=tally.tokens,
+        truncated_texts=tally.truncated_texts,
+        truncated_tokens=tally.truncated_tokens,
+    )
+
+
+def _by_split(usage: Usage) -> dict[str, TextCount]:
+    """Only where there are several splits, as the lengths of a task on long documents."""
+    if len(usage.by_split) < 2:
+        return {}
+    return {split: _text_count(tally) for split, tally in usage.by_split.items()}

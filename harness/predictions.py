@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import EvaluationError
+from model.unanswered import is_answered
 from tasks.fresh import task_parts
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
 
-__all__ = ["PredictionRecorder", "count_predictions"]
+__all__ = ["PredictionRecorder", "count_predictions", "count_unanswered"]
 
 UNUSED_FOLDER = Path("predictions-are-not-written")
 """mteb records predictions only if it is given a folder; nothing is written to this one."""
@@ -55,6 +56,11 @@ class PredictionRecorder:
 
         return keep
 
+    def unanswered(self) -> int:
+        """Number of queries for which nothing was found."""
+        found = self.predictions.values()
+        return sum(count_unanswered(self._type, predictions) for predictions in found)
+
     def counts(self) -> dict[tuple[str, str], int | None]:
         """Number of scored examples by (split, subset), see `count_predictions`."""
         counts: dict[tuple[str, str], int | None] = {}
@@ -67,6 +73,13 @@ class PredictionRecorder:
         return counts
 
 
+def count_unanswered(task_type: str, predictions: Any) -> int:
+    """Number of queries for which nothing was found; they count 0."""
+    if task_type not in _RETRIEVAL:
+        return 0
+    return sum(not is_answered(found) for found in predictions.values())
+
+
 def count_predictions(task_type: str, predictions: Any) -> int | None:
     """Number of examples that mteb's predictions cover; None where they cannot tell.
 
@@ -75,8 +88,7 @@ def count_predictions(task_type: str, predictions: Any) -> int | None:
 
     Args:
         task_type: mteb's task type; predictions are shaped by it.
-        predictions: Retrieval {query: {document: score}}, where a query
-            without any document counts as unanswered; pair tasks {measure:
+        predictions: Retrieval {query: {document: score}}; pair tasks {measure:
             [score]}; classification [experiment][label]; bitext mining
             {direction: [match]}.
 

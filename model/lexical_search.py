@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mteb.models.model_implementations.bm25 import BM25Search
 
 from model.mteb_encoder import MtebEncoder
+from model.unanswered import answer_all
 
 if TYPE_CHECKING:
     from mteb.types import (
@@ -50,7 +51,8 @@ class LexicalMtebEncoder(MtebEncoder):
         # candidates below the cut would be lost: search everything then.
         depth = self._corpus_size if top_ranked is not None else top_k
         with _no_bars():
-            return self._bm25.search(queries, top_k=depth, top_ranked=top_ranked, **kwargs)
+            found = self._bm25.search(queries, top_k=depth, top_ranked=top_ranked, **kwargs)
+        return answer_all(found, list(queries["id"]))
 
 
 def _no_bars() -> contextlib.AbstractContextManager[object]:

@@ -6,10 +6,8 @@ only the misses through the model → checks → view → mteb's evaluator.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,44 +20,19 @@ from model.cache import CachedText, VectorCache
 from model.guards import check_texts, check_vectors
 from model.routing import Route, Routing
 from model.source import ModelSource
+from model.usage import Usage
 from model.views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mteb.abstasks.task_metadata import TaskMetadata
-    from mteb.types import BatchedInput, PromptType
-    from torch.utils.data import DataLoader
+    from mteb.types import PromptType
 
-__all__ = ["EncodeProgress", "MtebEncoder", "Usage", "model_meta"]
+__all__ = ["EncodeProgress", "MtebEncoder", "model_meta"]
 
 EncodeProgress = Callable[[int, int], None]
 """Called with (texts encoded since the last call, texts to encode in all); first with 0."""
-
-
-@dataclass
-class Usage:
-    """What one evaluation asked of the model.
-
-    Attributes:
-        routes: The route of each prompt type ("query", "document", "" for the only side).
-        texts: Texts asked for, repeats included.
-        distinct_texts: Different (route, text) pairs among them.
-        tokens: Tokens of the distinct texts; None without a tokenizer.
-        truncated_texts: Distinct texts that were cut; None likewise.
-        truncated_tokens: Tokens cut off from them; None likewise.
-        encoded_texts: Texts that went through the model, the others were at hand.
-        encode_seconds: Time this took.
-    """
-
-    routes: dict[str, Route] = field(default_factory=dict)
-    texts: int = 0
-    distinct_texts: int = 0
-    tokens: int | None = None
-    truncated_texts: int | None = None
-    truncated_tokens: int | None = None
-    encoded_texts: int = 0
-    encode_seconds: float = 0.0
 
 
 class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where mteb is not installed
@@ -94,11 +67,10 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         self.usage = Usage()
         self._cache = cache
         self._progress = progress
-        self._seen: set[bytes] = set()
 
     def encode(
         self,
-        inputs: DataLoader[BatchedInput],
+        inputs: Iterable[Mapping[str, Any]],
         *,
         task_metadata: TaskMetadata,
         hf_split: str,
@@ -107,6 +79,14 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         **kwargs: Any,
     ) -> npt.NDArray[np.float32]:
         """Turn mteb's batches into vectors.
+
+        Args:
+            inputs: Batches, each with its texts under "text".
+            task_metadata: The task.
+            hf_split: Its split.
+            hf_subset: Its subset.
+            prompt_type: The side of a search; None for other tasks.
+            kwargs: What mteb says besides; ignored.
 
         Returns:
             Shape (number of texts, dimension of the view), float32.
@@ -123,7 +103,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         missing = [text for text in distinct if text not in at_hand]
         if missing:
             at_hand |= self._encode(missing, route)
-        self._count(texts, distinct, route, at_hand)
+        self.usage.count(hf_split, len(texts), route, {text: at_hand[text] for text in distinct})
         return self.view.read(np.stack([at_hand[text].vector for text in texts]))
 
     def _encode(self, texts: list[str], route: Route) -> dict[str, CachedText]:
@@ -138,28 +118,6 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         self.usage.encode_seconds += time.perf_counter() - started
         self.usage.encoded_texts += len(texts)
         return self._cache.add(route, texts, encoded)
-
-    def _count(
-        self,
-        texts: list[str],
-        distinct: list[str],
-        route: Route,
-        at_hand: Mapping[str, CachedText],
-    ) -> None:
-        usage = self.usage
-        usage.texts += len(texts)
-        for text in distinct:
-            digest = hashlib.blake2b(repr((route, text)).encode(), digest_size=16).digest()
-            if digest in self._seen:
-                continue
-            self._seen.add(digest)
-            usage.distinct_texts += 1
-            entry = at_hand[text]
-            if entry.tokens is not None:
-                usage.tokens = (usage.tokens or 0) + entry.tokens
-            if entry.truncated is not None:
-                usage.truncated_texts = (usage.truncated_texts or 0) + (entry.truncated > 0)
-                usage.truncated_tokens = (usage.truncated_tokens or 0) + entry.truncated
 
 
 def model_meta(source: ModelSource, experiment: Mapping[str, Any]) -> ModelMeta:

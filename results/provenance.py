@@ -129,9 +129,10 @@ class Identity(_Frozen):
 
 
 class Coverage(_Frozen):
-    """How many examples should be scored, and how many were.
+    """How many examples should be scored, and for how many there was something to score.
 
-    An example is a query, a pair, a test text, a clustered text or a bitext row.
+    An example is a query, a pair, a test text, a clustered text or a bitext row. A query for which
+    no document was found counts 0 in the score and is not among the scored ones.
     """
 
     n_expected: int
@@ -222,6 +223,8 @@ class Provenance(_Frozen):
         score: The main score, mean over splits and subsets.
         coverage: How many examples were scored.
         text_count: What the model was given to read.
+        text_count_by_split: The same for each split, where there are several
+            (a text of two splits counts in both).
         environment: Where it was measured.
         cost: What it took this time.
     """
@@ -239,5 +242,6 @@ class Provenance(_Frozen):
     score: float
     coverage: Coverage
     text_count: TextCount
+    text_count_by_split: Mapping[str, TextCount] = {}
     environment: Environment
     cost: Cost

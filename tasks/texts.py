@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 
+_PIECE = 1000
+
 _CANDIDATES = "candidate labels"
 """Our name for the labels of zero-shot classification, which are encoded but no column."""
 
@@ -204,9 +206,13 @@ def _identified_texts(data: RetrievalSplitData) -> Iterator[tuple[str, str, str]
     from mteb._create_dataloaders import _retrieval_texts as texts_as_encoded
     from mteb.types import PromptType
 
-    # Row by row, because mapping a large corpus at once writes a file to the cache of datasets.
-    for row in data["corpus"]:
-        yield "document", row["id"], _corpus_to_dict(row)["text"]
+    # In pieces, because mapping a large corpus at once writes a file to the cache of datasets.
+    corpus = data["corpus"]
+    names = [name for name in ("id", "title", "text") if name in corpus.column_names]
+    for piece in corpus.select_columns(names).iter(batch_size=_PIECE):
+        for values in zip(*(piece[name] for name in names), strict=True):
+            row = dict(zip(names, values, strict=True))
+            yield "document", row["id"], _corpus_to_dict(row)["text"]
     queries = data["queries"]
     texts = texts_as_encoded(queries, PromptType.query)
     for identifier, text in zip(queries["id"], texts, strict=True):

@@ -13,7 +13,9 @@ from mteb.mocks import MOCK_TASK_TEST_GRID
 from harness.errors import EvaluationError
 from harness.evaluation import evaluate_task, task_result_data
 from harness.jobs import LoadedTask
+from model.unanswered import answer_all
 from results.identities import check_scores
+from results.provenance import Coverage
 from tasks.fresh import fresh_task
 from tasks.loading import load_fresh
 from tasks.suites import get_suite
@@ -151,6 +153,27 @@ def test_an_unanswered_query_is_refused_not_forgotten():
 
     with pytest.raises(EvaluationError, match=r"only \d+ of \d+ examples were scored"):
         evaluate_task(loaded.copy(42), Lazy(16), loaded.expected)
+
+
+def test_a_query_for_which_nothing_is_found_counts_0_and_is_reported():
+    template = next(t for t in STARTER if t.metadata.name == "PerlFaqRetrieval")
+    loaded = load(template)
+    judged = loaded.task.dataset["default"]["test"]["relevant_docs"]
+
+    class Knowing(RandomEncoder):
+        """Finds the right documents of every second query, and none for the others."""
+
+        def index(self, corpus, **options):
+            pass
+
+        def search(self, queries, **options):
+            found = {query: dict.fromkeys(judged[query], 1.0) for query in queries["id"][::2]}
+            return answer_all(found, queries["id"])
+
+    evaluation = evaluate_task(loaded.copy(42), Knowing(16), loaded.expected)
+    total = sum(loaded.expected.values())
+    assert evaluation.coverage == Coverage(n_expected=total, n_scored=(total + 1) // 2)
+    assert evaluation.score == pytest.approx((total + 1) // 2 / total, abs=1e-4)
 
 
 def test_a_score_that_is_no_number_is_refused():

@@ -62,7 +62,7 @@ def test_each_distinct_text_is_encoded_once_and_every_row_is_answered():
     vectors = encode(encoder, ["aa", "b", "aa", "ccc", "b"])
     assert encoder.backend.calls == [(Route(), ["aa", "b", "ccc"])]
     assert vectors[:, 1].tolist() == [2, 1, 2, 3, 1]
-    assert (encoder.usage.texts, encoder.usage.distinct_texts) == (5, 3)
+    assert (encoder.usage.total.texts, encoder.usage.total.distinct_texts) == (5, 3)
 
 
 def test_the_same_text_on_both_sides_is_two_texts():
@@ -70,7 +70,7 @@ def test_the_same_text_on_both_sides_is_two_texts():
     query = encode(encoder, ["same"], PromptType.query)
     document = encode(encoder, ["same"], PromptType.document)
     assert not np.array_equal(query, document)
-    assert encoder.usage.distinct_texts == 2
+    assert encoder.usage.total.distinct_texts == 2
     assert encoder.usage.routes == {"query": Route(None, "long prompt "), "document": Route()}
 
 
@@ -81,7 +81,7 @@ def test_another_view_reads_what_is_at_hand():
     vectors = encode(second, ["b", "aa"])
     assert len(backend.calls) == 1
     assert second.usage.encoded_texts == 0
-    assert second.usage.tokens == 3
+    assert second.usage.total.tokens == 3
     assert vectors.shape == (2, 2)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
@@ -100,9 +100,9 @@ def test_tokens_and_truncation_are_those_of_the_distinct_texts():
     encoder = make()
     encode(encoder, ["a" * 15, "b", "a" * 15])
     encode(encoder, ["b", "a" * 12])
-    assert encoder.usage.tokens == 15 + 1 + 12
-    assert encoder.usage.truncated_texts == 2
-    assert encoder.usage.truncated_tokens == 5 + 2
+    assert encoder.usage.total.tokens == 15 + 1 + 12
+    assert encoder.usage.total.truncated_texts == 2
+    assert encoder.usage.total.truncated_tokens == 5 + 2
 
 
 def test_progress_is_told_out_of_how_many():

@@ -1,0 +1,110 @@
+"""What an evaluation gave a model to read, counted as it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from model.distinct import DistinctCounter
+from model.routing import Route
+
+if TYPE_CHECKING:
+    from model.cache import CachedText
+
+__all__ = ["TextTally", "Usage"]
+
+
+@dataclass
+class TextTally:
+    """Some texts, counted.
+
+    Attributes:
+        texts: Texts asked for, repeats included.
+        tokens: Tokens of the distinct texts; None without a tokenizer.
+        truncated_texts: Distinct texts that were cut; None likewise.
+        truncated_tokens: Tokens cut off from them; None likewise.
+    """
+
+    texts: int = 0
+    tokens: int | None = None
+    truncated_texts: int | None = None
+    truncated_tokens: int | None = None
+    _seen: DistinctCounter = field(default_factory=DistinctCounter, repr=False)
+
+    @property
+    def distinct_texts(self) -> int:
+        """Different (route, text) pairs."""
+        return len(self._seen)
+
+    def add(
+        self, asked: int, hashes: npt.NDArray[np.uint64], entries: Sequence[CachedText]
+    ) -> None:
+        """Count texts.
+
+        Args:
+            asked: How many were asked for, repeats included.
+            hashes: Of the distinct ones, see `hash_texts`.
+            entries: What was read of each of those.
+        """
+        self.texts += asked
+        for row in np.flatnonzero(self._seen.add(hashes)).tolist():
+            entry = entries[row]
+            if entry.tokens is not None:
+                self.tokens = (self.tokens or 0) + entry.tokens
+            if entry.truncated is not None:
+                self.truncated_texts = (self.truncated_texts or 0) + (entry.truncated > 0)
+                self.truncated_tokens = (self.truncated_tokens or 0) + entry.truncated
+
+
+@dataclass
+class Usage:
+    """What one evaluation asked of the model.
+
+    Attributes:
+        routes: The route of each prompt type ("query", "document", "" for the only side).
+        total: All its texts.
+        by_split: The texts of each split.
+        encoded_texts: Texts that went through the model, the others were at hand.
+        encode_seconds: Time this took.
+        search_seconds: Time that finding documents took beside.
+    """
+
+    routes: dict[str, Route] = field(default_factory=dict)
+    total: TextTally = field(default_factory=TextTally)
+    by_split: dict[str, TextTally] = field(default_factory=dict)
+    encoded_texts: int = 0
+    encode_seconds: float = 0.0
+    search_seconds: float = 0.0
+
+    def count(self, split: str, asked: int, route: Route, entries: dict[str, CachedText]) -> None:
+        """Count the texts of one call.
+
+        Args:
+            split: The split they are of.
+            asked: How many were asked for, repeats included.
+            route: How they were encoded.
+            entries: The distinct ones, with what was read of each.
+        """
+        hashes = hash_texts(route, entries)
+        read = list(entries.values())
+        for tally in (self.total, self.by_split.setdefault(split, TextTally())):
+            tally.add(asked, hashes, read)
+
+
+def hash_texts(route: Route, texts: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """Hash (route, text) pairs to 64 bits, shape (texts,).
+
+    That two of nine million agree by chance has a probability of two in a million.
+    """
+    start = hashlib.blake2b(repr(route).encode(), digest_size=8)
+    digests = bytearray()
+    for text in texts:
+        digest = start.copy()
+        digest.update(text.encode())
+        digests += digest.digest()
+    return np.frombuffer(bytes(digests), dtype=np.uint64)
