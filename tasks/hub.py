@@ -225,6 +225,8 @@ def _explain(error: Exception) -> tuple[str | None, bool]:
         return "the hub has no such public data set (a private one asks to log in)", False
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
+        if status == 401:
+            return "the hub asks to log in", False
         return f"the hub answered {status}", status in (408, 429) or status >= 500
     # Connections, timeouts and short bodies come as kinds of the HTTP library, or as OSError.
     if isinstance(error, OSError) or type(error).__module__.startswith("http"):

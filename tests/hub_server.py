@@ -1,6 +1,7 @@
-"""A small hub on the loopback address: enough of its API to serve model folders.
+"""A small hub on the loopback address: enough of its API to serve models and data sets.
 
-Every request is noted, so that tests can say what was fetched and what was not.
+Every request is noted, so that tests can say what was fetched and what was not; faults can be
+ordered for any path.
 """
 
 import hashlib
@@ -12,9 +13,46 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-__all__ = ["Hub", "serve_hub"]
+__all__ = ["COMMIT", "Fault", "Hub", "Repository", "serve_hub"]
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+_LARGE = (".parquet", ".safetensors", ".gz", ".arrow")
+"""Endings of the files that the hub keeps as large ones, with a SHA-256."""
+
+
+@dataclass
+class Repository:
+    """A model, or a data set, at one commit."""
+
+    folder: Path
+    commit: str = COMMIT
+
+    def files(self) -> dict[str, bytes]:
+        """Content of every file by its path."""
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+@dataclass
+class Fault:
+    """What goes wrong with some requests.
+
+    Attributes:
+        status: Answer with this code instead.
+        cut: Break off in the middle of the body.
+        spoil: Send other bytes, of the same number.
+        hang: Do not answer before the server stops.
+        times: How often; None for always.
+    """
+
+    status: int | None = None
+    cut: bool = False
+    spoil: bool = False
+    hang: bool = False
+    times: int | None = 1
 
 
 @dataclass
@@ -23,105 +61,169 @@ class Hub:
 
     Attributes:
         url: Its address.
-        repositories: Folder of each repository, by "organisation/model".
-        commit: The commit that every repository is at.
+        repositories: Models by "organisation/model", data sets by "datasets/organisation/name".
         refused: Status code to answer with, by repository.
+        faults: What goes wrong, by the end of a request's path.
         requests: Path of every request.
     """
 
     url: str
-    repositories: dict[str, Path]
-    commit: str = COMMIT
+    repositories: dict[str, Repository]
     refused: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, Fault] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def add_dataset(self, name: str, folder: Path, commit: str) -> None:
+        """Serve a folder as a data set."""
+        self.repositories[f"datasets/{name}"] = Repository(folder, commit)
+
+    def fault(self, path: str) -> Fault | None:
+        """The fault that befalls a request, which uses it up."""
+        for end, fault in self.faults.items():
+            if path.endswith(end) and (fault.times is None or fault.times > 0):
+                if fault.times is not None:
+                    fault.times -= 1
+                return fault
+        return None
 
 
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
+    protocol_version = "HTTP/1.0"
 
     def do_GET(self) -> None:
-        self._answer(with_body=True)
+        self._answer()
 
     def do_HEAD(self) -> None:
-        self._answer(with_body=False)
+        self._answer()
 
     def log_message(self, *arguments: object) -> None:
         pass
 
-    def _answer(self, *, with_body: bool) -> None:
+    def _answer(self) -> None:
         path = self.path.split("?")[0]
         self.hub.requests.append(path)
+        # A fault strikes what has a body.
+        fault = self.hub.fault(path) if self.command == "GET" else None
+        if fault is not None and fault.hang:
+            self.hub.stopping.wait()
+            return
+        if fault is not None and fault.status is not None:
+            self._send(fault.status, b"{}", _error_headers(fault.status))
+            return
         parts = path.strip("/").split("/")
         if parts[0] == "api":
-            name, revision, file = "/".join(parts[2:4]), (parts[5:6] or ["main"])[0], None
+            kind, rest = parts[1], parts[2:]
         else:
-            name, revision, file = "/".join(parts[:2]), parts[3], "/".join(parts[4:])
-        if name in self.hub.refused:
-            self._send(self.hub.refused[name], b"{}", {})
-        elif name not in self.hub.repositories:
+            kind = "datasets" if parts[0] == "datasets" else "models"
+            rest = parts[1:] if kind == "datasets" else parts
+        name = "/".join(rest[:2])
+        key = f"datasets/{name}" if kind == "datasets" else name
+        if parts[0] == "api":
+            self._answer_api(key, name, rest[2:])
+        else:
+            self._answer_file(key, rest[3], "/".join(rest[4:]), fault)
+
+    def _known(self, key: str, revision: str) -> Repository | None:
+        if key in self.hub.refused:
+            status = self.hub.refused[key]
+            self._send(status, b"{}", _error_headers(status))
+        elif key not in self.hub.repositories:
             self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-        elif revision not in ("main", self.hub.commit):
+        elif revision not in ("main", self.hub.repositories[key].commit):
             self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-        elif file is None:
-            self._send_listing(name, with_body, tree=parts[4:5] == ["tree"])
         else:
-            self._send_file(self.hub.repositories[name] / file, with_body)
+            return self.hub.repositories[key]
+        return None
 
-    def _send_listing(self, name: str, with_body: bool, *, tree: bool) -> None:
-        folder = self.hub.repositories[name]
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
-        answer: object = {
-            "id": name,
-            "sha": self.hub.commit,
-            "siblings": [{"rfilename": file} for file in files],
-        }
-        if tree:
-            answer = [
-                {
-                    "type": "file",
-                    "path": file,
-                    "size": len(content),
-                    "oid": hashlib.sha1(content, usedforsecurity=False).hexdigest(),
-                }
-                for file, content in files.items()
+    def _answer_api(self, key: str, name: str, rest: list[str]) -> None:
+        repository = self._known(key, rest[1] if len(rest) > 1 else "main")
+        if repository is None:
+            return
+        entries = [_entry(path, content) for path, content in repository.files().items()]
+        answer: object = entries
+        if rest[:1] != ["tree"]:
+            siblings = [
+                {"rfilename": entry["path"], "size": entry["size"], "blobId": entry["oid"]}
+                | (
+                    {
+                        "lfs": {
+                            "sha256": entry["lfs"]["oid"],
+                            "size": entry["size"],
+                            "pointerSize": 134,
+                        }
+                    }
+                    if "lfs" in entry
+                    else {}
+                )
+                for entry in entries
             ]
-        self._send(200, json.dumps(answer).encode(), {}, with_body=with_body)
+            answer = {"id": name, "sha": repository.commit, "siblings": siblings}
+        self._send(200, json.dumps(answer).encode(), {})
 
-    def _send_file(self, path: Path, with_body: bool) -> None:
+    def _answer_file(self, key: str, revision: str, file: str, fault: Fault | None) -> None:
+        repository = self._known(key, revision)
+        if repository is None:
+            return
+        path = repository.folder / file
         if not path.is_file():
             self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
             return
         content = path.read_bytes()
         etag = f'"{hashlib.sha256(content).hexdigest()}"'
-        headers = {"ETag": etag, "X-Repo-Commit": self.hub.commit, "Accept-Ranges": "bytes"}
-        self._send(200, content, headers, with_body=with_body)
+        headers = {"ETag": etag, "X-Repo-Commit": repository.commit, "Accept-Ranges": "bytes"}
+        if fault is not None and fault.spoil:
+            content = bytes(byte ^ 1 for byte in content)
+        status, start = 200, 0
+        asked = self.headers.get("Range", "")
+        if asked.startswith("bytes=") and asked.endswith("-"):
+            status, start = 206, int(asked[6:-1])
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        body = content[start:]
+        self._send(status, body, headers, cut=fault is not None and fault.cut)
 
     def _send(
-        self, status: int, body: bytes, headers: dict[str, str], *, with_body: bool = True
+        self, status: int, body: bytes, headers: dict[str, str], *, cut: bool = False
     ) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        if with_body and self.command == "GET":
-            self.wfile.write(body)
+        if self.command == "GET":
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+
+
+def _entry(path: str, content: bytes) -> dict:
+    """A file as the hub lists it."""
+    blob = f"blob {len(content)}\0".encode() + content
+    oid = hashlib.sha1(blob, usedforsecurity=False).hexdigest()
+    entry = {"type": "file", "path": path, "size": len(content), "oid": oid}
+    if path.endswith(_LARGE):
+        sha256 = hashlib.sha256(content).hexdigest()
+        entry["lfs"] = {"oid": sha256, "size": len(content), "pointerSize": 134}
+    return entry
+
+
+def _error_headers(status: int) -> dict[str, str]:
+    if status == 403:
+        return {"X-Error-Code": "GatedRepo"}
+    return {"Retry-After": "1"} if status == 429 else {}
 
 
 @contextmanager
 def serve_hub(
     organisation: str = "org", commit: str = COMMIT, **repositories: Path
 ) -> Iterator[Hub]:
-    """Serve folders as an organisation's repositories."""
+    """Serve folders as an organisation's models."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     hub = Hub(
         url=f"http://127.0.0.1:{server.server_address[1]}",
-        repositories={f"{organisation}/{name}": path for name, path in repositories.items()},
-        commit=commit,
+        repositories={
+            f"{organisation}/{name}": Repository(path, commit)
+            for name, path in repositories.items()
+        },
     )
     handler.hub = hub  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -129,5 +231,6 @@ def serve_hub(
     try:
         yield hub
     finally:
+        hub.stopping.set()
         server.shutdown()
         server.server_close()
