@@ -42,6 +42,8 @@ def load_fresh(
             not hold the splits that the task asks for.
         DataFileError: a data file of ours is missing or changed.
     """
+    from datasets.exceptions import DatasetsError
+
     task = fresh_task(template, seed)
     for part in task_parts(task):
         data = _data_set(part)
@@ -55,7 +57,7 @@ def load_fresh(
         for part in task_parts(task):
             _check_judged_splits(part)
             part.load_data()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, DatasetsError) as error:
         if isinstance(error, ValueError) and type(error).__module__.startswith("tasks."):
             raise
         data_path = template.metadata.dataset["path"]
