@@ -2,6 +2,7 @@
 
 from reports.grid import Cell, Column, Grid, mark_best, number, percent, share, short_type, spaced
 from reports.leaderboard import Entry, Leaderboard
+from reports.splits import splits_grid
 
 __all__ = ["all_grids", "dimensions_grid", "facts_grid", "scores_grid", "tasks_grid"]
 
@@ -11,7 +12,9 @@ def all_grids(board: Leaderboard) -> tuple[Grid, ...]:
     grids = [scores_grid(board), facts_grid(board)]
     if any(len(entry.views) > 1 for entry in board.entries):
         grids.append(dimensions_grid(board))
-    return (*grids, tasks_grid(board))
+    grids.append(tasks_grid(board))
+    splits = splits_grid(board)
+    return tuple(grids) if splits is None else (*grids, splits)
 
 
 def scores_grid(board: Leaderboard) -> Grid:
