@@ -13,6 +13,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from harness.cli_bench import bench
 from harness.console import make_console, quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
 from harness.flags import SpecFlags
@@ -45,7 +46,8 @@ app = App(
 )
 suites = App(name="suites", help="The suites: what there is to be measured.")
 app.command(suites)
-bench = App(name="bench", help="Measure speed on this machine.")
+routing = App(name="routing", help="Which adapter, prompt and dimension each task gets.")
+app.command(routing)
 app.command(bench)
 
 SpecFile = Annotated[Path | None, Parameter(name="SPEC", show_default=False)]
@@ -300,70 +302,37 @@ def describe(name: str, /, *, routes: bool = False) -> int:
     return describe_command(name, routes=routes)
 
 
-@bench.command(name="encode")
-def bench_encode(
+@routing.command
+def compact(
     *,
+    source: Annotated[Path, Parameter(name=["--from"])],
+    keep: float = 0.99,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
-    mix: Annotated[list[str] | None, Parameter(name=["--mix"], negative="")] = None,
-    scale: float = 1.0,
-    device: str = "auto",
-    precision: str | None = None,
-    attention: str = "auto",
-    token_budget: int | None = None,
-    peers: Annotated[bool, Parameter(negative="--no-peers")] = True,
-    float8: bool = False,
+    routing: str | None = None,
     output: Output = None,
-    quiet: bool = False,
 ) -> int:
-    """Measure how quick encoding is, beside sentence-transformers and the matmul rate.
+    """From a stored sweep over dimensions, write a routing with the smallest that suffice.
 
     Examples:
-        jina-eval bench encode
-        jina-eval bench encode --model minilm --mix short --mix real
-        jina-eval bench encode --mix long --attention torch-varlen --no-peers
+        jina-eval routing compact --from runs/starter --model sentence-transformers/all-MiniLM-L6-v2
+        jina-eval routing compact --from runs/english --keep 0.98 --output compact.toml
 
     Parameters
     ----------
+    source
+        Output folder of a run in several dimensions.
+    keep
+        Share of the full score that must be kept, as the mean over the tasks of a type.
     model
-        minilm, a folder, or ORGANISATION/MODEL on the hub; jina-embeddings-v3 of full size with
-        random weights if left out.
-    mix
-        Texts to encode: short, long or real; all of them if left out. Repeat it for several.
-    scale
-        Factor of the number of texts; 1 is some seconds of work a mix.
-    device
-        auto, cpu, cuda, cuda:N or mps.
-    precision
-        Number format; bfloat16 on a GPU and float32 on a CPU if left out.
-    attention
-        auto for the quickest attention kernel, or one by name.
-    token_budget
-        Tokens a batch; what suits the device if left out.
-    peers
-        Measure sentence-transformers too, at several batch sizes; --no-peers leaves it out.
-    float8
-        Measure 8-bit linear layers too.
+        Whose records, where there are those of several models.
+    routing
+        Under which routing, where there are several.
     output
-        JSON file for the figures.
-    quiet
-        Show the table and nothing else.
+        The .toml file to write; compact.toml in the run's folder if left out.
     """
-    from harness.bench_encode import BenchRequest
-    from harness.bench_tables import bench_encode_command
-    from harness.bench_texts import MIXES
+    from harness.compact import compact_command
 
-    request = BenchRequest(
-        model=model,
-        device=device,
-        precision=precision,
-        mixes=tuple(mix) if mix else tuple(MIXES),
-        scale=scale,
-        attention=attention,
-        token_budget=token_budget,
-        peers=peers,
-        float8=float8,
-    )
-    return bench_encode_command(request, output, quiet=quiet)
+    return compact_command(source, keep=keep, model=model, routing=routing, output=output)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

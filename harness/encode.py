@@ -64,6 +64,8 @@ def encode_command(request: EncodeRequest, *, quiet: bool) -> int:
     if request.output.suffix != ".npy":
         raise RunError(f"output {str(request.output)!r}: vectors are written as .npy")
     view = View.parse(request.view)
+    if view.by_route:
+        raise RunError("view 'dim=route': only tasks have routes; allowed: dim=N or dim=full")
     source = resolve_model(request.model, request.revision)
     if source.kind == "lexical":
         raise ModelError("model 'lexical' has no vectors that stand for themselves")

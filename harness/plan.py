@@ -77,7 +77,9 @@ class ResolvedRun:
     def experiment(self, view: View) -> dict[str, Any]:
         """The settings that are not the model's defaults, for mteb's experiment folders."""
         settings: dict[str, Any] = {}
-        if view != self.full_view:
+        if view.by_route:
+            settings["embed_dim"] = "route"
+        elif view != self.full_view:
             settings["embed_dim"] = view.dim
         if self.routing.name != self.source.default_routing:
             settings["routing"] = self.routing.name
@@ -94,6 +96,22 @@ class ResolvedRun:
         """The view that reads the whole vector."""
         return View(self.source.width)
 
+    def view_of(self, task: AbsTask, view: View) -> View:
+        """What a view is for one task: `dim=route` gets the dimension of the task's route.
+
+        Raises:
+            RunError: If the model's vectors are not as wide as the route says.
+        """
+        if not view.by_route:
+            return view
+        dim, width = self.routing.dim(task_parts(task)[0].metadata), self.source.width
+        if dim is not None and (width is None or dim > width):
+            raise RunError(
+                f"task {task.metadata.name}: routing {self.routing.name!r} reads {dim} dimensions, "
+                f"but vectors of {self.source.name} have {width or 'no fixed number'}"
+            )
+        return View(dim or width, by_route=True)
+
     def identity(self, task: AbsTask, view: View) -> Identity:
         """Everything that decides the score of one job."""
         dataset, dataset_revision = _data(task)
@@ -107,6 +125,7 @@ class ResolvedRun:
             dataset_revision=dataset_revision,
             splits={split: tuple(task.hf_subsets) for split in task.eval_splits},
             view=str(view),
+            dim=view.dim if view.by_route else None,
             routes=self.routes(task),
             precision=self.spec.precision,
             max_length=self.max_length,
@@ -181,12 +200,17 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
     suite = get_suite(spec.suite)
     views = tuple(View.parse(text) for text in spec.views)
     source = resolve_model(spec.model, spec.revision)
+    routing = make_routing(spec.routing or source.default_routing, source.prompts)
+    if not views and routing.has_dims:
+        views = (View(by_route=True),)
+    if any(view.by_route for view in views) and not routing.has_dims:
+        raise RunError(f"view 'dim=route': routing {routing.name!r} states no dimensions")
     check_settings(source, **spec.settings())
     all_tasks = suite.tasks(spec.seed)
     return ResolvedRun(
         spec=spec,
         source=source,
-        routing=make_routing(spec.routing or source.default_routing, source.prompts),
+        routing=routing,
         views=resolve_views(views, source.width),
         suite=suite,
         suite_tasks={task.metadata.name: task.metadata.type for task in all_tasks},
@@ -219,9 +243,10 @@ def make_plan(run: ResolvedRun, store: RecordStore, *, overwrite: bool = False) 
                 experiment=experiments[view],
                 task=task.metadata.name,
             )
-            identity = run.identity(task, view)
+            reads = run.view_of(task, view)
+            identity = run.identity(task, reads)
             stored = not overwrite and store.find(ref, identity) is not None
-            jobs.append(Job(task=task, view=view, ref=ref, identity=identity, stored=stored))
+            jobs.append(Job(task=task, view=reads, ref=ref, identity=identity, stored=stored))
     return Plan(run=run, jobs=tuple(jobs))
 
 

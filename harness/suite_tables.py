@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.console import make_console
-from model.routing_table import Row, built_in_tables
+from model.routing_table import Row, Table, built_in_tables
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from tasks.hub import find_dataset
@@ -60,24 +60,32 @@ def _routes_grid(suite: Suite) -> Grid:
     rows = []
     for task in suite.tasks():
         metadata = task.metadata
-        found = [table.find(metadata.name, metadata.type) for table in tables.values()]
+        found = [_route(table, metadata.name, metadata.type) for table in tables.values()]
         rows.append(
             (
                 Cell(metadata.name),
                 Cell(metadata.type, short=short_type(metadata.type)),
-                *(Cell(_adapters(row)) for row in found),
+                *(Cell(route) for route in found),
             )
         )
     notes = (
         "– : the profile refuses tasks of this type.",
+        "compact: paper's adapters; how many coordinates of a vector are read.",
         "Every row has its source in model/routing.toml.",
     )
     return Grid(f"{suite.title}: adapters by routing profile", columns, tuple(rows), notes)
 
 
-def _adapters(row: Row | None) -> str:
+def _route(table: Table, task: str, kind: str) -> str:
+    row, dim = table.find(task, kind), table.dim(task, kind)
     if row is None:
         return MISSING
+    if table.dims():
+        return "all" if dim is None else str(dim)
+    return _adapters(row)
+
+
+def _adapters(row: Row) -> str:
     query, document = (side.adapter or "none" for side in (row.query, row.document))
     if query == document:
         return query

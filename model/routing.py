@@ -3,6 +3,7 @@
 A routing profile maps (task, prompt type) to a route. Profiles by name:
 
     paper         what the jina-embeddings-v3 paper did, task by task
+    compact       the same in the smallest dimension that keeps 99 % of the score
     mteb          the adapters and prompts that mteb's own wrapper would choose for the model
     adapter=NAME  one adapter, with its prompt, for everything
     none          no adapter and no prompt at all
@@ -34,7 +35,7 @@ __all__ = [
     "make_routing",
 ]
 
-PROFILES = ("paper", "mteb", "none")
+PROFILES = ("paper", "compact", "mteb", "none")
 """Names of the routing profiles."""
 
 
@@ -62,6 +63,25 @@ class Routing(Protocol):
     def route(self, task: TaskMetadata, prompt_type: PromptType | None) -> Route:
         """The route for one side (query, document, or None for the only one) of a task."""
         ...
+
+    def dim(self, task: TaskMetadata) -> int | None:
+        """How many leading coordinates are read of a task's vectors; None for all."""
+        ...
+
+    @property
+    def has_dims(self) -> bool:
+        """Whether there are tasks of which not all coordinates are read."""
+        ...
+
+
+class _AllDimensions:
+    """What routings share that say nothing of dimensions."""
+
+    has_dims = False
+
+    def dim(self, task: TaskMetadata) -> int | None:
+        """All coordinates."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ _SIDE_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpu
 
 
 @dataclass(frozen=True)
-class MtebPrompts:
+class MtebPrompts(_AllDimensions):
     """Chooses prompts as mteb's SentenceTransformerEncoderWrapper does."""
 
     configuration: PromptConfiguration
@@ -133,12 +153,7 @@ class TableRouting:
         Raises:
             ModelError: If the table has no row for the task.
         """
-        row = self.table.find(task.name, task.type)
-        if row is None:
-            raise ModelError(
-                f"task {task.name}: routing {self.name!r} has no row for task type {task.type!r}; "
-                f"allowed: {', '.join(self.table.types)}"
-            )
+        row = self._row(task)
         query = prompt_type is not None and prompt_type.value == "query"
         side = row.query if query else row.document
         adapter = side.adapter
@@ -147,9 +162,32 @@ class TableRouting:
         published = self.configuration.prompts.get(side.adapter or "", "")
         return Route(adapter=adapter, prompt=published if side.prompt is None else side.prompt)
 
+    def dim(self, task: TaskMetadata) -> int | None:
+        """The dimension by task name or, where none fits, by task type.
+
+        Raises:
+            ModelError: If the table has no row for the task.
+        """
+        self._row(task)
+        return self.table.dim(task.name, task.type)
+
+    @property
+    def has_dims(self) -> bool:
+        """Whether a row names a dimension."""
+        return bool(self.table.dims())
+
+    def _row(self, task: TaskMetadata) -> Row:
+        row = self.table.find(task.name, task.type)
+        if row is None:
+            raise ModelError(
+                f"task {task.name}: routing {self.name!r} has no row for task type {task.type!r}; "
+                f"allowed: {', '.join(self.table.types)}"
+            )
+        return row
+
 
 @dataclass(frozen=True)
-class NoPrompts:
+class NoPrompts(_AllDimensions):
     """Gives no text an adapter or a prompt."""
 
     configuration: PromptConfiguration = field(default_factory=PromptConfiguration)

@@ -1,7 +1,8 @@
 """Views: what is read of an embedding.
 
-A view is written `dim=256`, or `dim=full` for the whole vector, and prints
-back to what was written: `str(View.parse(text)) == text` for canonical text.
+A view is written `dim=256`, `dim=full` for the whole vector, or `dim=route` for
+what the routing says of each task, and prints back to what was written:
+`str(View.parse(text)) == text` for canonical text.
 """
 
 from __future__ import annotations
@@ -26,15 +27,19 @@ class View:
 
     Attributes:
         dim: Number of leading coordinates; None for all of them.
+        by_route: Whether the routing decides `dim`, task by task.
     """
 
     dim: int | None = None
+    by_route: bool = False
 
     def __post_init__(self) -> None:
         if self.dim is not None and self.dim < 1:
             raise ViewError(f"view 'dim={self.dim}': a dimension is at least 1")
 
     def __str__(self) -> str:
+        if self.by_route:
+            return "dim=route"
         return "dim=full" if self.dim is None else f"dim={self.dim}"
 
     @classmethod
@@ -42,14 +47,16 @@ class View:
         """Read a view from its name.
 
         Raises:
-            ViewError: If `text` is not `dim=N` or `dim=full`.
+            ViewError: If `text` is not `dim=N`, `dim=full` or `dim=route`.
         """
         name, _, value = text.strip().partition("=")
         if name == "dim" and value == "full":
             return cls()
+        if name == "dim" and value == "route":
+            return cls(by_route=True)
         if name == "dim" and value.isascii() and value.isdigit():
             return cls(int(value))
-        raise ViewError(f"unknown view {text!r}; allowed: dim=N with N >= 1, or dim=full")
+        raise ViewError(f"unknown view {text!r}; allowed: dim=N with N >= 1, dim=full or dim=route")
 
     def read(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Read this view of some vectors.
@@ -110,5 +117,8 @@ def resolve_views(views: Sequence[View], width: int | None) -> tuple[View, ...]:
             )
         if view.dim is not None and width is not None and view.dim > width:
             raise ViewError(f"view '{view}' is wider than the model: at most dim={width}")
-    concrete = {View(view.dim if view.dim is not None else width) for view in views}
+    concrete = {
+        view if view.by_route else View(view.dim if view.dim is not None else width)
+        for view in views
+    }
     return tuple(sorted(concrete, key=lambda view: -(view.dim or 0)))

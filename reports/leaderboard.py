@@ -49,8 +49,8 @@ class Entry:
     @property
     def views(self) -> tuple[str, ...]:
         """Views that were measured, widest first."""
-        dims = {view: record.provenance.dim or 0 for (view, _), record in self.records.items()}
-        return tuple(sorted(dims, key=lambda view: (-dims[view], view)))
+        names = {view for view, _ in self.records}
+        return tuple(sorted(names, key=lambda view: (-max(self._dims(view), default=0), view)))
 
     @property
     def main_view(self) -> str:
@@ -58,8 +58,22 @@ class Entry:
         return self.views[0]
 
     def dim(self, view: str) -> int | None:
-        """Number of dimensions that a view reads; None for a model without fixed width."""
-        return next(r.provenance.dim for (name, _), r in self.records.items() if name == view)
+        """Number of dimensions that a view reads; None if it is not fixed or differs by task."""
+        dims = self._dims(view)
+        return dims[0] if len(dims) == 1 else None
+
+    def is_mixed(self, view: str) -> bool:
+        """Whether the number of dimensions differs by task."""
+        return len(self._dims(view)) > 1
+
+    def dim_range(self, view: str) -> str | None:
+        """Numbers of dimensions that a view reads, such as "64–256"; None if they are not fixed."""
+        dims = self._dims(view)
+        return "–".join(str(dim) for dim in dict.fromkeys((dims[0], dims[-1]))) if dims else None
+
+    def _dims(self, view: str) -> list[int]:
+        found = {r.provenance.dim for (name, _), r in self.records.items() if name == view}
+        return sorted(dim for dim in found if dim is not None)
 
     def score(self, view: str, task: str) -> float | None:
         """A task's score in a view; None if it was not measured, or is not a finite number."""

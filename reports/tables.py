@@ -1,6 +1,17 @@
 """The tables of a leaderboard: scores by type, facts, scores by dimension, scores by task."""
 
-from reports.grid import Cell, Column, Grid, mark_best, number, percent, share, short_type, spaced
+from reports.grid import (
+    MISSING,
+    Cell,
+    Column,
+    Grid,
+    mark_best,
+    number,
+    percent,
+    share,
+    short_type,
+    spaced,
+)
 from reports.leaderboard import Entry, Leaderboard
 from reports.splits import splits_grid
 
@@ -71,7 +82,7 @@ def dimensions_grid(board: Leaderboard) -> Grid:
     for entry in board.entries:
         for view in entry.views:
             cells = _score_cells(board, entry, view)
-            rows.append((Cell(entry.label), number(entry.dim(view)), *cells))
+            rows.append((Cell(entry.label), Cell(entry.dim_range(view) or MISSING), *cells))
     columns = (Column("Model", numeric=False), Column("Dim"), *_score_columns(board))
     notes = ("Truncated vectors have unit length.",)
     return Grid("By dimension", columns, tuple(rows), notes, keys=2)
@@ -136,7 +147,7 @@ def _millions(parameters: int | None) -> Cell:
 
 
 def _dimensions(entry: Entry) -> Cell:
-    width, dim = entry.some_record.provenance.model.embedding_dim, entry.dim(entry.main_view)
-    if dim is None or dim == width:
-        return number(dim)
-    return Cell(f"{dim} of {width}")
+    width, dims = entry.some_record.provenance.model.embedding_dim, entry.dim_range(entry.main_view)
+    if dims is None or dims == str(width):
+        return Cell(dims or MISSING)
+    return Cell(f"{dims} of {width}")

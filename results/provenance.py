@@ -114,12 +114,15 @@ class Identity(_Frozen):
     max_length: int | None
     seed: int
     mteb_version: str
+    dim: int | None = None
+    """Coordinates read of each vector where the route decides it; None where the view does."""
 
     def key(self) -> str:
         """SHA-256 over the canonical JSON of all fields."""
-        canonical = json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":")
-        )
+        fields = self.model_dump(mode="json")
+        if self.dim is None:  # as in the records from before there was this field
+            del fields["dim"]
+        canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def differences(self, other: Identity) -> dict[str, tuple[Any, Any]]:

@@ -112,7 +112,10 @@ def test_every_example_in_the_help_is_a_command():
         (["run", "-m", "lexical", "--view", "dim=5"], "not fixed; allowed: dim=full"),
         (["run", "-m", "lexical", "--precision", "float16"], "precision is 'float16'"),
         (["run", "-m", "lexical", "--device", "cuda"], "device is 'cuda'"),
-        (["run", "--routing", "papers"], "unknown routing 'papers'; allowed: paper, mteb, none"),
+        (
+            ["run", "--routing", "papers"],
+            "unknown routing 'papers'; allowed: paper, compact, mteb, none",
+        ),
         (["run", "--precision", "int8"], "allowed: float32, bfloat16, float16"),
         (["run", "--seed", "-1"], "seed is -1"),
         (["run", "--seed", "x"], "--seed"),
@@ -429,7 +432,7 @@ def test_routes_of_a_suite_are_shown_by_profile(capfd):
     assert main(["suites", "describe", "long-context", "--routes"]) == 0
     lines = capfd.readouterr().out.splitlines()
     needle = next(line for line in lines if line.startswith("LEMBNeedleRetrieval"))
-    assert needle.split()[2:] == ["text-matching", "retrieval.query/passage"]
+    assert needle.split()[2:] == ["text-matching", "256", "retrieval.query/passage"]
     assert main(["suites", "describe", "FollowIR", "--routes"]) == 0
     assert "Core17" in capfd.readouterr().out
 

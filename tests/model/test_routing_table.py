@@ -102,7 +102,7 @@ def test_a_model_without_adapters_has_no_such_profiles():
     for name in ("paper", "adapter=separation"):
         with pytest.raises(ModelError, match=f"routing '{name}' asks for adapter"):
             make_routing(name, PLAIN)
-    message = "unknown routing 'papers'; allowed: paper, mteb, none, adapter=NAME, or a .toml file"
+    message = "allowed: paper, compact, mteb, none, adapter=NAME, or a .toml file"
     with pytest.raises(ModelError, match=message):
         make_routing("papers", JINA)
 
@@ -175,7 +175,7 @@ def test_a_table_without_adapters_gives_any_model_prompts(tasks, write):
         ("[types.STS]\nadapter = 3", "adapter is 3; expected a string"),
         ("[types.Retrieval]\nquery = 'separation'", "nor both query and document"),
         ("[types.STS]\nadapter = 'ranking'", "asks for adapter 'ranking'; this model's adapters"),
-        ("base = 'papers'", "base is 'papers'; allowed: paper, mteb"),
+        ("base = 'papers'", "base is 'papers'; allowed: paper, compact, mteb"),
         ("[types", "is not TOML"),
     ],
 )
@@ -187,3 +187,33 @@ def test_mistakes_in_a_table_are_named(write, text, message):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(ModelError, match="No such file"):
         make_routing(str(tmp_path / "none.toml"), JINA)
+
+
+def test_a_dimension_is_the_tasks_own_or_its_types(tasks, write):
+    text = 'base = "paper"\n[types.Retrieval]\ndim = 128\n[tasks.ArguAna]\ndim = 64\n'
+    routing = make_routing(write(text), JINA)
+    assert [routing.dim(tasks[name]) for name in ("NFCorpus", "ArguAna")] == [128, 64]
+    assert routing.dim(tasks["STSBenchmark"]) is None
+    # What a row does not name is the base's.
+    paper = make_routing("paper", JINA)
+    for name in ("NFCorpus", "ArguAna"):
+        query = PromptType.query
+        assert routing.route(tasks[name], query) == paper.route(tasks[name], query)
+    assert (routing.has_dims, paper.has_dims) == (True, False)
+
+
+def test_the_compact_profile_is_the_papers_with_dimensions(tasks):
+    compact, paper = make_routing("compact", JINA), make_routing("paper", JINA)
+    dims = {"NFCorpus": 256, "ArguAna": 256, "STSBenchmark": 64}
+    for name, dim in dims.items():
+        assert compact.dim(tasks[name]) == dim
+        assert compact.route(tasks[name], None) == paper.route(tasks[name], None)
+    table = built_in_tables()["compact"]
+    assert set(table.types) == set(built_in_tables()["paper"].types)
+    assert all(row.source for row in table.types.values())
+
+
+@pytest.mark.parametrize("dim", ["0", "-3", "1.5", "true", "'64'"])
+def test_a_dimension_that_is_none_is_refused(write, dim):
+    with pytest.raises(ModelError, match=r"types\.STS: dim is .*; expected a whole number"):
+        make_routing(write(f"[types.STS]\nadapter = 'text-matching'\ndim = {dim}"), JINA)

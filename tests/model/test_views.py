@@ -7,6 +7,11 @@ from model.errors import ViewError
 from model.views import MATRYOSHKA_DIMS, View, default_views, resolve_views
 
 
+def test_a_view_by_route_prints_and_parses_back():
+    assert str(View.parse("dim=route")) == "dim=route"
+    assert View.parse("dim=route") == View(by_route=True) != View()
+
+
 @given(st.one_of(st.none(), st.integers(1, 100_000)))
 def test_a_view_prints_and_parses_back(dim):
     view = View(dim)

@@ -60,7 +60,8 @@ def test_each_split_has_its_score_and_its_share_of_cut_texts():
     ]
     assert texts(grid) == [
         ["SearchA", "test_256", "90.00", "–", "–", "–"],
-        ["SearchA", "test_512", "10.00", "25 %", "–", "–"],
+        ["SearchA", "test_512", "10.00", "25.0 %", "–", "–"],
+        ["SearchA", "test", "–", "–", "40.00", "–"],
     ]
     assert "By split" in [grid.title for grid in all_grids(board(one))]
 

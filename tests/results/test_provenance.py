@@ -19,6 +19,7 @@ CHANGES = {
     "max_length": None,
     "seed": 43,
     "mteb_version": "3",
+    "dim": 4,
 }
 
 

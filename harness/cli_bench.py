@@ -1,0 +1,78 @@
+"""The commands that measure speed: `jina-eval bench …`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+__all__ = ["bench"]
+
+bench = App(name="bench", help="Measure speed on this machine.")
+
+Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+
+
+@bench.command(name="encode")
+def bench_encode(
+    *,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    mix: Annotated[list[str] | None, Parameter(name=["--mix"], negative="")] = None,
+    scale: float = 1.0,
+    device: str = "auto",
+    precision: str | None = None,
+    attention: str = "auto",
+    token_budget: int | None = None,
+    peers: Annotated[bool, Parameter(negative="--no-peers")] = True,
+    float8: bool = False,
+    output: Output = None,
+    quiet: bool = False,
+) -> int:
+    """Measure how quick encoding is, beside sentence-transformers and the matmul rate.
+
+    Examples:
+        jina-eval bench encode
+        jina-eval bench encode --model minilm --mix short --mix real
+        jina-eval bench encode --mix long --attention torch-varlen --no-peers
+
+    Parameters
+    ----------
+    model
+        minilm, a folder, or ORGANISATION/MODEL on the hub; jina-embeddings-v3 of full size with
+        random weights if left out.
+    mix
+        Texts to encode: short, long or real; all of them if left out. Repeat it for several.
+    scale
+        Factor of the number of texts; 1 is some seconds of work a mix.
+    device
+        auto, cpu, cuda, cuda:N or mps.
+    precision
+        Number format; bfloat16 on a GPU and float32 on a CPU if left out.
+    attention
+        auto for the quickest attention kernel, or one by name.
+    token_budget
+        Tokens a batch; what suits the device if left out.
+    peers
+        Measure sentence-transformers too, at several batch sizes; --no-peers leaves it out.
+    float8
+        Measure 8-bit linear layers too.
+    output
+        JSON file for the figures.
+    quiet
+        Show the table and nothing else.
+    """
+    from harness.bench_encode import BenchRequest
+    from harness.bench_tables import bench_encode_command
+    from harness.bench_texts import MIXES
+
+    request = BenchRequest(
+        model=model,
+        device=device,
+        precision=precision,
+        mixes=tuple(mix) if mix else tuple(MIXES),
+        scale=scale,
+        attention=attention,
+        token_budget=token_budget,
+        peers=peers,
+        float8=float8,
+    )
+    return bench_encode_command(request, output, quiet=quiet)
