@@ -48,7 +48,7 @@ from model.source import ModelSource, resolve_model
 if TYPE_CHECKING:
     from model.tokenization import TokenizedTexts
 
-__all__ = ["BenchRequest", "bench_encode"]
+__all__ = ["BenchRequest", "bench_encode", "bench_model", "device_name"]
 
 PackedBackend = JinaV3Backend | SentenceTransformersBackend
 
@@ -108,7 +108,7 @@ def bench_encode(
     precision = request.precision or ("bfloat16" if device.type == "cuda" else "float32")
     if request.float8:
         check_float8(device)
-    with _model(request, device, say) as source:
+    with bench_model(request.model, device, say) as source:
         if request.float8:
             check_settings(source, precision="float8")
         say(f"loading {source.name} in {precision} on {device}")
@@ -117,7 +117,7 @@ def bench_encode(
         assert encoder is not None
         result = BenchResult(
             model=source.name,
-            device=_device_name(device),
+            device=device_name(device),
             precision=precision,
             attention=str(backend.attention),
             fused_gelu=backend.fused_gelu,
@@ -147,11 +147,12 @@ def bench_encode(
 
 
 @contextmanager
-def _model(
-    request: BenchRequest, device: torch.device, say: Callable[[str], None]
+def bench_model(
+    name: str | None, device: torch.device, say: Callable[[str], None]
 ) -> Iterator[ModelSource]:
-    if request.model is not None:
-        source = resolve_model(request.model)
+    """The model of a name, or one of full size with random weights for as long as it is used."""
+    if name is not None:
+        source = resolve_model(name)
         if source.kind == "lexical":
             raise RunError("model 'lexical' has no encoder to measure")
         yield source
@@ -236,7 +237,8 @@ def _measure_float8(
         note_cosines(f"{mix}, float8 against {result.precision}", found, vectors, result)
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """What to call a device in a report."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"

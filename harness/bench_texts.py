@@ -12,7 +12,7 @@ from harness.errors import RunError
 from model.tokenization import TextTokenizer
 from tasks.starter.files import checksums, read_rows
 
-__all__ = ["MIXES", "make_texts"]
+__all__ = ["MIXES", "make_texts", "one_token_words"]
 
 MIXES = {
     "short": "log-normal lengths of about 140 tokens (6 to 512)",
@@ -48,7 +48,7 @@ def make_texts(mix: str, count: int, tokenizer: Tokenizer, max_length: int) -> l
     else:
         raise RunError(f"unknown mix {mix!r}; allowed: {', '.join(MIXES)}")
     special = TextTokenizer(Tokenizer.from_str(tokenizer.to_str()), max_length).special_tokens
-    return _synthetic_texts(lengths - special, _words(tokenizer), rng)
+    return _synthetic_texts(lengths - special, one_token_words(tokenizer), rng)
 
 
 def _synthetic_texts(
@@ -60,7 +60,7 @@ def _synthetic_texts(
     ]
 
 
-def _words(tokenizer: Tokenizer) -> list[str]:
+def one_token_words(tokenizer: Tokenizer) -> list[str]:
     """Words that are one token each, also in the middle of a text."""
     pieces = sorted(piece.removeprefix("▁") for piece in tokenizer.get_vocab())
     words = sorted({piece for piece in pieces if piece.isascii() and piece.isalpha()})

@@ -12,6 +12,70 @@ bench = App(name="bench", help="Measure speed on this machine.")
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 
 
+@bench.command(name="suite")
+def bench_suite(
+    *,
+    replay: str = "english",
+    fraction: float = 0.1,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    types: str | None = None,
+    tasks: str | None = None,
+    device: str = "auto",
+    precision: str | None = None,
+    attention: str = "auto",
+    token_budget: int | None = None,
+    output: Output = None,
+    quiet: bool = False,
+) -> int:
+    """Measure what an evaluation's time goes into, on synthetic text in a suite's true amounts.
+
+    Examples:
+        jina-eval bench suite --replay english --fraction 0.1
+        jina-eval bench suite --replay multilingual --fraction 0.001 --model minilm --types STS
+
+    Parameters
+    ----------
+    replay
+        The suite whose numbers and lengths of texts are drawn anew.
+    fraction
+        Share of its texts, above 0 and at most 1.
+    model
+        minilm, a folder, or ORGANISATION/MODEL on the hub; jina-embeddings-v3 of full size with
+        random weights if left out.
+    types
+        Only tasks of these types, such as Retrieval,STS.
+    tasks
+        Only these tasks of the suite, separated by commas.
+    device
+        auto, cpu, cuda, cuda:N or mps.
+    precision
+        Number format; bfloat16 on a GPU and float32 on a CPU if left out.
+    attention
+        auto for the quickest attention kernel, or one by name.
+    token_budget
+        Tokens a batch; what suits the device if left out.
+    output
+        JSON file for the figures.
+    quiet
+        Show the table and nothing else.
+    """
+    from harness.bench_suite import SuiteRequest, bench_suite_command
+    from harness.flags import split_list
+    from tasks.filters import TaskFilter
+
+    request = SuiteRequest(
+        suite=replay,
+        fraction=fraction,
+        wanted=TaskFilter(names=split_list(tasks), types=split_list(types)),
+        model=model,
+        device=device,
+        precision=precision,
+        attention=attention,
+        token_budget=token_budget,
+    )
+    return bench_suite_command(request, output, quiet=quiet)
+
+
 @bench.command(name="encode")
 def bench_encode(
     *,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from model.backend import Backend
 
-__all__ = ["JobDone", "TaskRunner"]
+__all__ = ["CACHE_BYTES", "JobDone", "LoadedTask", "TaskRunner"]
 
 CACHE_BYTES = 2 * 1024**3
 """Vectors of one task that are kept in memory from view to view."""
@@ -61,6 +61,21 @@ class LoadedTask:
     task: AbsTask
     content_hash: str
     expected: dict[tuple[str, str], int]
+
+    @classmethod
+    def of(cls, task: AbsTask) -> LoadedTask:
+        """Look at a task's data once.
+
+        Raises:
+            ValueError: If two rows have one id, or the task's type is not known.
+        """
+        check_identifiers(task)
+        expected = {
+            (split, subset): count
+            for split, subsets in expected_examples(task).items()
+            for subset, count in subsets.items()
+        }
+        return cls(task=task, content_hash=content_hash(task), expected=expected)
 
     def copy(self, seed: int) -> AbsTask:
         """A copy that nobody has evaluated, with mteb's global random state set anew.
@@ -129,14 +144,7 @@ class TaskRunner:
             ) from error
 
     def _load(self, template: AbsTask, fetching: Callable[[DataSet], None]) -> LoadedTask:
-        task = load_fresh(template, self._run.spec.seed, fetching)
-        check_identifiers(task)
-        expected = {
-            (split, subset): count
-            for split, subsets in expected_examples(task).items()
-            for subset, count in subsets.items()
-        }
-        return LoadedTask(task=task, content_hash=content_hash(task), expected=expected)
+        return LoadedTask.of(load_fresh(template, self._run.spec.seed, fetching))
 
     def _do(
         self, job: Job, loaded: LoadedTask, cache: VectorCache, progress: EncodeProgress | None

@@ -118,12 +118,15 @@ def _stand_in(task: AbsTask) -> AbsTask:
 
 def _scale(task: Any, fraction: float) -> None:
     """Scale what an evaluator draws from the data: experiments, sampled and clustered texts."""
-    for name in ("n_experiments", "max_document_to_embed", "max_documents_per_cluster"):
+    for name in _DRAWN:
         value = getattr(task, name, None)
         if value is not None:
-            least = 1 if name == "n_experiments" else _LEAST_ROWS
+            least = 1 if name.startswith("n_") else _LEAST_ROWS
             setattr(task, name, max(least, round(fraction * value)))
 
+
+_DRAWN = ("n_experiments", "n_clusters", "max_document_to_embed", "max_documents_per_cluster")
+# mteb calls the number of clustering experiments n_clusters.
 
 _RANKED = ("ndcg_at_10", "ndcg_at_1", "ndcg_at_3", "map_at_1000", "mrr_at_10", "recall_at_5")
 

@@ -1,0 +1,260 @@
+"""`jina-eval bench suite`: what the time of an evaluation goes into.
+
+Tasks are replayed with synthetic text in their true amounts (`tasks.replay`), through the same
+steps as in a run: looking at the data, encoding, searching, scoring.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer
+
+from harness.bench_encode import bench_model, device_name
+from harness.bench_texts import one_token_words
+from harness.console import make_console
+from harness.errors import RunError
+from harness.evaluation import evaluate_task
+from harness.jobs import CACHE_BYTES, LoadedTask
+from model.backends import load_backend
+from model.cache import VectorCache
+from model.dense_search import DenseMtebEncoder
+from model.device import choose_device
+from model.mteb_encoder import model_meta
+from model.routing import make_routing
+from model.views import View
+from reports.grid import Cell, Column, Grid, number, short_type
+from reports.terminal import render_grid
+from results.atomic import write_atomic
+from tasks.filters import TaskFilter, filter_tasks
+from tasks.fresh import DEFAULT_SEED
+from tasks.replay import ReplayText, replay_tasks
+from tasks.suites import get_suite
+
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTask
+
+    from model.backend import Backend
+    from model.source import ModelSource
+
+__all__ = ["SuiteRequest", "SuiteResult", "TaskTime", "bench_suite", "bench_suite_command"]
+
+
+@dataclass(frozen=True)
+class SuiteRequest:
+    """What to measure.
+
+    Attributes:
+        suite: The suite to replay.
+        fraction: Share of its texts.
+        wanted: Which of its tasks.
+        model: A model as in a run spec; None for random weights of full size.
+        device: As in a run spec.
+        precision: As in a run spec; None for bfloat16 on a GPU, else float32.
+        attention: As in a run spec.
+        token_budget: As in a run spec.
+    """
+
+    suite: str
+    fraction: float
+    wanted: TaskFilter = field(default_factory=TaskFilter)
+    model: str | None = None
+    device: str = "auto"
+    precision: str | None = None
+    attention: str = "auto"
+    token_budget: int | None = None
+
+
+@dataclass(frozen=True)
+class TaskTime:
+    """What one task took, in seconds.
+
+    Attributes:
+        task: Its name.
+        type: Its type.
+        texts: Texts that were encoded.
+        tokens: Tokens that the model read.
+        data: Looking at the data: ids, counts, hash, a copy.
+        encode: Texts to vectors.
+        search: Finding documents.
+        score: All else: evaluators and metrics.
+    """
+
+    task: str
+    type: str
+    texts: int
+    tokens: int
+    data: float
+    encode: float
+    search: float
+    score: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.data + self.encode + self.search + self.score
+
+
+@dataclass
+class SuiteResult:
+    """All that was measured.
+
+    Attributes:
+        suite: The suite.
+        fraction: Share of its texts.
+        model: Name of the model.
+        device: Name of the device.
+        precision: Number format.
+        attention: Kernels in use.
+        tasks: Task by task.
+    """
+
+    suite: str
+    fraction: float
+    model: str
+    device: str
+    precision: str
+    attention: str
+    tasks: list[TaskTime] = field(default_factory=list)
+
+    def sum(self, name: str) -> float:
+        """A figure summed over the tasks."""
+        return float(sum(getattr(task, name) for task in self.tasks))
+
+
+def bench_suite(
+    request: SuiteRequest, say: Callable[[str], None], changed: Callable[[SuiteResult], None]
+) -> SuiteResult:
+    """Measure.
+
+    Args:
+        request: What to measure.
+        say: Told what is being done.
+        changed: Told of every task as soon as it is measured.
+
+    Raises:
+        ValueError: If suite, model or device are not here.
+    """
+    if not 0 < request.fraction <= 1:
+        raise RunError(f"fraction is {request.fraction}; expected above 0 and at most 1")
+    tasks = filter_tasks(get_suite(request.suite), request.wanted)
+    device = choose_device(request.device)
+    precision = request.precision or ("bfloat16" if device.type == "cuda" else "float32")
+    with bench_model(request.model, device, say) as source:
+        say(f"loading {source.name} in {precision} on {device}")
+        backend = load_backend(
+            source,
+            device=request.device,
+            precision=precision,
+            attention=request.attention,
+            token_budget=request.token_budget,
+        )
+        assert source.folder is not None
+        tokenizer = Tokenizer.from_file(str(source.folder / "tokenizer.json"))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        text = ReplayText(one_token_words(tokenizer))
+        result = SuiteResult(
+            suite=request.suite,
+            fraction=request.fraction,
+            model=source.name,
+            device=device_name(device),
+            precision=precision,
+            attention=str(backend.attention),
+        )
+        for task in tasks:
+            for replay in replay_tasks(task, request.fraction, text):
+                result.tasks.append(_measure(replay, source, backend))
+                changed(result)
+    return result
+
+
+def _measure(task: AbsTask, source: ModelSource, backend: Backend) -> TaskTime:
+    started = time.perf_counter()
+    loaded = LoadedTask.of(task)
+    copy = loaded.copy(DEFAULT_SEED)
+    data = time.perf_counter() - started
+    encoder = DenseMtebEncoder(
+        backend,
+        make_routing(source.default_routing, source.prompts),
+        model_meta(source, {}),
+        view=View(source.width),
+        cache=VectorCache(CACHE_BYTES),
+    )
+    evaluate_task(copy, encoder, loaded.expected)
+    usage = encoder.usage
+    rest = time.perf_counter() - started - data - usage.encode_seconds - usage.search_seconds
+    return TaskTime(
+        task=task.metadata.name,
+        type=task.metadata.type,
+        texts=usage.encoded_texts,
+        tokens=(usage.total.tokens or 0) - (usage.total.truncated_tokens or 0),
+        data=data,
+        encode=usage.encode_seconds,
+        search=usage.search_seconds,
+        score=rest,
+    )
+
+
+def bench_suite_command(request: SuiteRequest, output: Path | None, *, quiet: bool) -> int:
+    """Measure, print, and write the figures if asked to. Returns the exit code."""
+    progress = make_console(stderr=True)
+
+    def say(line: str) -> None:
+        if not quiet:
+            progress.print(line, soft_wrap=True)
+
+    def changed(result: SuiteResult) -> None:
+        last = result.tasks[-1]
+        say(f"  {last.task}: {last.texts:,} texts, {last.total:.1f} s")
+        if output is not None:
+            try:
+                write_atomic(output, json.dumps(asdict(result), indent=2) + "\n")
+            except OSError as error:
+                raise RunError(f"output {output}: {error.strerror or error}") from error
+
+    result = bench_suite(request, say, changed)
+    make_console().print(render_grid(suite_grid(result)))
+    return 0
+
+
+def suite_grid(result: SuiteResult) -> Grid:
+    """The measurements by task type, and in all."""
+    parts = ("data", "encode", "search", "score")
+    columns = (
+        Column("Type", numeric=False),
+        *(Column(title) for title in ("Tasks", "Texts", "Tokens", "Seconds")),
+        *(Column(f"% {part}") for part in parts),
+    )
+
+    def row(name: str, short: str, tasks: list[TaskTime]) -> tuple[Cell, ...]:
+        sums: dict[str, Any] = {
+            part: sum(getattr(task, part) for task in tasks) for part in ("total", *parts)
+        }
+        return (
+            Cell(name, short=short),
+            number(len(tasks)),
+            number(sum(task.texts for task in tasks)),
+            number(sum(task.tokens for task in tasks)),
+            Cell(f"{sums['total']:.1f}"),
+            *(Cell(f"{100 * sums[part] / max(sums['total'], 1e-9):.1f}") for part in parts),
+        )
+
+    types = dict.fromkeys(task.type for task in result.tasks)
+    rows = [
+        row(kind, short_type(kind), [task for task in result.tasks if task.type == kind])
+        for kind in types
+    ]
+    seconds, encode = result.sum("total"), result.sum("encode")
+    notes = (
+        f"{result.model} on {result.device}, {result.precision}, {result.attention}.",
+        f"Encoding: {result.sum('tokens') / max(encode, 1e-9):,.0f} tokens/s. "
+        f"The whole suite would take about {seconds / result.fraction / 60:,.0f} min.",
+    )
+    title = f"{result.suite} replayed, {100 * result.fraction:g} % of its texts"
+    return Grid(title, columns, (*rows, row("all", "all", result.tasks)), notes)
