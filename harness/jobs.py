@@ -31,7 +31,7 @@ from tasks.fresh import fresh_task
 from tasks.hub import DataSet
 from tasks.identifiers import check_identifiers
 from tasks.loading import load_fresh
-from tasks.texts import content_hash, expected_examples, task_texts
+from tasks.texts import content_hash, expected_examples, retrieval_parts, task_texts
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
@@ -85,7 +85,9 @@ class LoadedTask:
         them as a task that was just made would.
         """
         fresh_task(self.task, seed)
-        return copy.deepcopy(self.task)
+        # What a search is over is large, and mteb only reads it: the copies share it.
+        shared = {id(part): part for part in retrieval_parts(self.task)}
+        return copy.deepcopy(self.task, shared)
 
 
 class TaskRunner:

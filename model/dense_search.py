@@ -67,7 +67,7 @@ class DenseMtebEncoder(MtebEncoder):
         Raises:
             ModelError: If a candidate is not in the corpus.
         """
-        identifiers = list(queries["id"])
+        identifiers = queries["id"][:]
         vectors = self._vectors(queries, "query", kwargs)
         if top_ranked is None:
             found = self._search_all(identifiers, vectors, top_k, kwargs)
@@ -87,7 +87,7 @@ class DenseMtebEncoder(MtebEncoder):
         with self._timed():
             scores, places = best.best()
             kept, columns = np.unique(places.numpy(), return_inverse=True)
-            names = list(self._corpus.select(kept)["id"])
+            names = self._corpus.select(kept)["id"][:]
             columns = columns.reshape(places.shape)
             return {
                 name: dict(zip([names[column] for column in row], values, strict=True))
@@ -128,7 +128,7 @@ class DenseMtebEncoder(MtebEncoder):
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Each candidate's query and its place in the corpus, both of shape (candidates,)."""
         wanted = {name for documents in candidates for name in documents}
-        place = {name: row for row, name in enumerate(self._corpus["id"]) if name in wanted}
+        place = {name: row for row, name in enumerate(self._corpus["id"][:]) if name in wanted}
         for query, documents in zip(identifiers, candidates, strict=True):
             for name in documents:
                 if name not in place:
@@ -172,7 +172,7 @@ def _texts(rows: Any, side: PromptType) -> list[str]:
     from mteb.types import PromptType
 
     if side == PromptType.query:
-        return list(_retrieval_texts(rows, side))
+        return _retrieval_texts(rows, side)[:]
     names = [name for name in ("id", "title", "text") if name in rows.column_names]
     columns = rows.select_columns(names).to_dict()
     documents = zip(*(columns[name] for name in names), strict=True)

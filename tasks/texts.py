@@ -113,7 +113,7 @@ def expected_examples(task: AbsTask) -> dict[str, dict[str, int]]:
     if _is_retrieval(task):
         for subset, split, data in _retrieval_data(task):
             judged = {query for query, documents in data["relevant_docs"].items() if documents}
-            counts[split][subset] = sum(query in judged for query in data["queries"]["id"])
+            counts[split][subset] = sum(query in judged for query in data["queries"]["id"][:])
         return counts
     for table in _tables(task):
         if table.split in counts:
@@ -185,6 +185,14 @@ def _is_legacy_clustering(task: AbsTask) -> bool:
 # --- retrieval: queries, documents and judgements of one subset and split -----------------------
 
 
+def retrieval_parts(task: AbsTask) -> Iterator[object]:
+    """Yield the corpora, queries, judgements and candidates that a loaded task holds."""
+    for part in task_parts(task):
+        if _is_retrieval(part):
+            for _, _, data in _retrieval_data(part):
+                yield from data.values()
+
+
 def _retrieval_data(task: AbsTaskRetrieval) -> Iterator[tuple[str, str, RetrievalSplitData]]:
     task.convert_v1_dataset_format_to_v2(num_proc=None)  # As its evaluate() does first.
     for subset in task.hf_subsets:
@@ -215,7 +223,7 @@ def _identified_texts(data: RetrievalSplitData) -> Iterator[tuple[str, str, str]
             yield "document", row["id"], _corpus_to_dict(row)["text"]
     queries = data["queries"]
     texts = texts_as_encoded(queries, PromptType.query)
-    for identifier, text in zip(queries["id"], texts, strict=True):
+    for identifier, text in zip(queries["id"][:], texts[:], strict=True):
         yield "query", identifier, text
 
 
