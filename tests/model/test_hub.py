@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub_server import COMMIT, serve_hub
+from tests.hub_server import COMMIT, Fault, serve_hub
 
 ROOT = Path(__file__).parents[2]
 ASK = """
@@ -130,3 +131,24 @@ def test_jinas_models_come_whole_at_their_pinned_revision(ask, tmp_path, name):
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.py"))
     assert found["fingerprint"] == fingerprint_folder(copy)
     assert len(read_checkpoint(Path(found["folder"])).adapters) == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(cut=True), None),
+        (Fault(status=404, times=None), "not found|could not be fetched|answered 404"),
+        (Fault(spoil=True), "is damaged: its checksum is"),
+    ],
+    ids=repr,
+)
+def test_faulty_weights_are_fetched_again_or_refused(ask, repository, fault, said):
+    with serve_hub(tiny=repository) as hub:
+        hub.faults["model.safetensors"] = fault
+        answer = ask(hub, "org/tiny")
+    if said is None:
+        assert answer["width"] == 16
+        return
+    assert answer["error"] == "ModelError"
+    assert re.search(said, answer["message"])
+    assert "\n" not in answer["message"]
