@@ -120,3 +120,26 @@ def test_users_mistakes_are_named(capfd):
     with pytest.raises(ModelError, match="precision is 'float8': needs a CUDA GPU"):
         bench_encode(BenchRequest(model="minilm", device="cpu", float8=True), lambda _: None)
     assert set(MIXES) == {"short", "long", "real"}
+
+
+def test_a_suite_is_replayed_and_its_time_is_accounted_for(folder, tmp_path, capfd):
+    output = tmp_path / "suite.json"
+    command = ["bench", "suite", "--replay", "english", "--fraction", "0.001", "-o", str(output)]
+    chosen = "STS12,ArguAna,Banking77Classification"
+    assert main([*command, "--model", str(folder), "--tasks", chosen]) == 0
+    printed = capfd.readouterr().out
+    assert "english replayed, 0.1 % of its texts" in printed
+    found = json.loads(output.read_text())
+    assert [task["task"] for task in found["tasks"]] == [
+        *("ArguAna", "Banking77Classification", "STS12"),
+    ]
+    for task in found["tasks"]:
+        assert task["texts"] > 10
+        assert task["tokens"] > 10
+        assert min(task[part] for part in ("data", "encode", "score")) > 0
+
+
+@pytest.mark.parametrize("fraction", ["0", "-1", "1.5"])
+def test_a_fraction_that_is_none_is_refused(fraction, capfd):
+    assert main(["bench", "suite", "--fraction", fraction]) == 2
+    assert "expected above 0 and at most 1" in capfd.readouterr().err
