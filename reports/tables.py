@@ -89,7 +89,7 @@ def dimensions_grid(board: Leaderboard) -> Grid:
 
 
 def tasks_grid(board: Leaderboard) -> Grid:
-    """Tasks × models."""
+    """Tasks × models; tasks that nobody measured are only counted."""
     columns = (
         Column("Task", numeric=False),
         Column("Type", numeric=False),
@@ -100,6 +100,8 @@ def tasks_grid(board: Leaderboard) -> Grid:
     rows = []
     for task in board.tasks:
         scores = [percent(entry.score(entry.main_view, task.name)) for entry in board.entries]
+        if all(cell.value is None for cell in scores):
+            continue
         # The best of a row: turn it into a column and back.
         marked = [cell for (cell,) in mark_best([[cell] for cell in scores])]
         rows.append(
@@ -111,7 +113,9 @@ def tasks_grid(board: Leaderboard) -> Grid:
                 *marked,
             )
         )
-    return Grid("By task", columns, tuple(rows))
+    left = len(board.tasks) - len(rows)
+    notes = (f"Tasks of the suite that were not measured: {left}.",) if left else ()
+    return Grid("By task", columns, tuple(rows), notes)
 
 
 def _score_columns(board: Leaderboard) -> tuple[Column, ...]:

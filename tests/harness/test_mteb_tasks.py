@@ -1,14 +1,28 @@
 """Real mteb tasks, out of a hub on the loopback address, through fetching, loading and scoring."""
 
+import csv
 import math
-from dataclasses import dataclass, field
+import os
+import zlib
+from pathlib import Path
+from typing import ClassVar
 
 import huggingface_hub.constants
 import mteb
+import numpy as np
 import pytest
 
 from harness.evaluation import evaluate_task, task_result_data
+from harness.jobs import LoadedTask
 from harness.plan import prompt_types
+from model.backend import Encoded
+from model.backends import load_backend
+from model.cache import VectorCache
+from model.dense_search import DenseMtebEncoder
+from model.mteb_encoder import model_meta
+from model.routing import NoPrompts
+from model.source import ModelSource, resolve_model
+from model.views import View
 from results.identities import check_scores
 from tasks.errors import DataUnavailableError
 from tasks.fresh import task_parts
@@ -16,7 +30,7 @@ from tasks.identifiers import check_identifiers
 from tasks.loading import data_sets, load_fresh
 from tasks.texts import content_hash, expected_examples, task_texts
 from tests.hub_server import serve_hub
-from tests.mteb_data import LENGTHS, TASKS, serve_tasks
+from tests.mteb_data import LENGTHS, TASKS, serve_tasks, write_rows
 from tests.tasks.encoders import RandomEncoder
 
 SUBSETS = {
@@ -66,13 +80,6 @@ def load(name):
     return task, expected
 
 
-@dataclass
-class Sides:
-    """The prompt types under which an encoder was called."""
-
-    seen: set = field(default_factory=set)
-
-
 class SideEncoder(RandomEncoder):
     def __init__(self):
         super().__init__(16)
@@ -104,6 +111,64 @@ def test_a_real_task_is_fetched_loaded_and_scored_whole(name, hub):
     assert {text for _, text in encoder.seen} <= texts
     again, _ = load(name)
     assert content_hash(again) == digest
+
+
+@pytest.mark.parametrize(
+    "name", ["BUCC.v2", "NTREXBitextMining", "STS17", "SprintDuplicateQuestions"]
+)
+def test_each_distinct_text_is_encoded_once(name):
+    class Backend:
+        width, device = 16, "cpu"
+        seen: ClassVar[list] = []
+
+        def encode(self, texts, route, progress):
+            self.seen.extend(texts)
+            seeds = [zlib.crc32(text.encode()) for text in texts]
+            rows = [np.random.default_rng(seed).standard_normal(16) for seed in seeds]
+            return Encoded(np.stack(rows).astype(np.float32))
+
+    task, expected = load(name)
+    source = ModelSource(kind="sentence-transformers", name="a/b", revision="1", fingerprint="0")
+    backend = Backend()
+    encoder = DenseMtebEncoder(
+        backend, NoPrompts(), model_meta(source, {}), view=View(), cache=VectorCache(10**8)
+    )
+    evaluate_task(task, encoder, expected)
+    distinct = {item.text for item in task_texts(task)}
+    assert sorted(backend.seen) == sorted(distinct)
+    assert encoder.usage.total.distinct_texts == len(distinct)
+
+
+def test_minilm_gets_its_published_score_on_the_real_sts_benchmark(hub, tmp_path):
+    folder = os.environ.get("JINA_EVAL_STSBENCHMARK")
+    if not folder:
+        pytest.skip("JINA_EVAL_STSBENCHMARK names no folder with the real test.csv")
+    with (Path(folder) / "test.csv").open(encoding="utf-8", newline="") as file:
+        rows = [
+            {"sentence1": a, "sentence2": b, "score": float(score)}
+            for a, b, score in csv.reader(file)
+        ]
+    assert len(rows) == 1379
+    write_rows(tmp_path / "real" / "test.jsonl.gz", rows)
+
+    class Real(type(get("STSBenchmark"))):
+        metadata = get("STSBenchmark").metadata.model_copy(
+            update={"dataset": {"path": "mteb/stsbenchmark-real", "revision": "e" * 40}}
+        )
+
+    hub.add_dataset("mteb/stsbenchmark-real", tmp_path / "real", "e" * 40)
+    source = resolve_model("minilm")
+    loaded = LoadedTask.of(load_fresh(Real(), 42))
+    encoder = DenseMtebEncoder(
+        load_backend(source, device="cpu"),
+        NoPrompts(),
+        model_meta(source, {}),
+        view=View(),
+        cache=VectorCache(10**8),
+    )
+    evaluation = evaluate_task(loaded.copy(42), encoder, loaded.expected)
+    assert evaluation.coverage.n_scored == 1379
+    assert round(100 * evaluation.score, 2) == 82.03
 
 
 def test_needles_are_scored_at_all_eight_lengths():
