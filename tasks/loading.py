@@ -57,6 +57,7 @@ def load_fresh(
         for part in task_parts(task):
             _check_judged_splits(part)
             part.load_data()
+            _check_splits(part)
     except (OSError, ValueError, KeyError, DatasetsError) as error:
         if isinstance(error, ValueError) and type(error).__module__.startswith("tasks."):
             raise
@@ -79,6 +80,27 @@ def _read_from(task: AbsTask, folder: Path) -> None:
     """Let a task read a folder instead of the hub; the metadata are the class's, so a copy."""
     dataset = {**task.metadata.dataset, "path": str(folder)}
     task.metadata = task.metadata.model_copy(update={"dataset": dataset})
+
+
+def _check_splits(task: AbsTask) -> None:
+    """Refuse loaded data that lack a split.
+
+    Raises:
+        DataUnavailableError: an evaluated split, or the one to train on, is missing.
+    """
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+
+    if isinstance(task, AbsTaskRetrieval) or task.dataset is None:
+        return
+    train = getattr(task, "train_split", None)
+    for subset in task.hf_subsets:
+        parts = task.dataset.get(subset, task.dataset)
+        for split in [*task.eval_splits, *([train] if train else [])]:
+            if split not in parts:
+                raise DataUnavailableError(
+                    f"data {task.metadata.dataset['path']}: no split {split!r} "
+                    f"for subset {subset!r}; there are: {', '.join(map(str, parts))}"
+                )
 
 
 def _check_judged_splits(task: AbsTask) -> None:

@@ -1,7 +1,7 @@
 """Suites: named lists of tasks, each of which is one mteb benchmark, or several joined.
 
 A suite is a row of the table below. Any benchmark of mteb is a suite under its own name, too, and
-`A+B` is the tasks of both.
+so is any of its tasks; `A+B` is the tasks of both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Suite:
         name: what a user types.
         title: what a report prints.
         description: what the tasks measure, and what they cannot.
-        benchmark_names: the names of the mteb benchmarks that hold the tasks.
+        benchmark_names: the names of the mteb benchmarks that hold the tasks, or of tasks.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Suite:
         """
         found: dict[str, AbsTask] = {}
         for name in self.benchmark_names:
-            for task in _benchmark(name).tasks:
+            for task in _tasks(name):
                 known = found.setdefault(task.metadata.name, task)
                 if _scope(known) != _scope(task):
                     raise JoinError(self.name, task.metadata.name)
@@ -60,14 +60,23 @@ class Suite:
         return tuple(fresh_task(task, seed) for task in self.templates())
 
 
-def _benchmark(name: str) -> Benchmark:
+def _tasks(name: str) -> Sequence[AbsTask]:
+    """The tasks of a benchmark, or the task, of this name."""
     if name == _STARTER_BENCHMARK:
         from tasks.starter.suite import BENCHMARK
 
-        return BENCHMARK
+        return tuple(BENCHMARK.tasks)
     import mteb
 
-    return mteb.get_benchmark(name)
+    if name in _benchmarks():
+        return tuple(mteb.get_benchmark(name).tasks)
+    return (mteb.get_task(name),)
+
+
+def _benchmarks() -> dict[str, Benchmark]:
+    import mteb
+
+    return {benchmark.name: benchmark for benchmark in mteb.get_benchmarks()}
 
 
 def _scope(task: AbsTask) -> tuple[frozenset[str], frozenset[str]]:
@@ -119,7 +128,7 @@ _SUITES = (
 
 
 def suite_names() -> tuple[str, ...]:
-    """Return the names of our suites; `get_suite` accepts mteb's benchmark names as well."""
+    """Return the names of our suites; `get_suite` accepts mteb's names as well."""
     return tuple(suite.name for suite in _SUITES)
 
 
@@ -127,10 +136,11 @@ def get_suite(name: str) -> Suite:
     """Return the suite called `name`.
 
     Args:
-        name: one of `suite_names()`, an mteb benchmark's own name, or several joined by `+`.
+        name: one of `suite_names()`, the own name of a benchmark or a task of mteb, or several
+            joined by `+`.
 
     Raises:
-        UnknownNameError: neither a suite nor an mteb benchmark has that name.
+        UnknownNameError: neither a suite nor anything of mteb has that name.
     """
     parts = [part.strip() for part in name.split("+")]
     if len(parts) == 1:
@@ -148,18 +158,24 @@ def _get_one(name: str) -> Suite:
     for suite in _SUITES:
         if name == suite.name or (name,) == suite.benchmark_names:
             return suite
+    benchmarks = _benchmarks()
+    if name in benchmarks:
+        benchmark = benchmarks[name]
+        return Suite(
+            name=name,
+            title=benchmark.display_name or name,
+            description=" ".join((benchmark.description or "").split()),
+            benchmark_names=(name,),
+        )
     import mteb
 
-    benchmarks = {benchmark.name: benchmark for benchmark in mteb.get_benchmarks()}
-    if name not in benchmarks:
-        raise UnknownNameError("suite", name, [*suite_names(), *sorted(benchmarks)])
-    benchmark = benchmarks[name]
-    return Suite(
-        name=name,
-        title=benchmark.display_name or name,
-        description=" ".join((benchmark.description or "").split()),
-        benchmark_names=(name,),
-    )
+    try:
+        metadata = mteb.get_task(name).metadata
+    except KeyError:
+        known = [*suite_names(), *sorted(benchmarks)]
+        raise UnknownNameError("suite", name, known) from None
+    description = " ".join((metadata.description or "").split())
+    return Suite(name=name, title=name, description=description, benchmark_names=(name,))
 
 
 def select_tasks(

@@ -182,6 +182,22 @@ def test_needles_are_scored_at_all_eight_lengths():
         assert 0.8 * length < lengths[f"test_{length}"] < 1.6 * length
 
 
+def test_a_table_without_its_split_is_refused(hub, tmp_path):
+    TASKS["Banking77Classification"](tmp_path / "data")
+    (tmp_path / "data" / "test.jsonl").rename(tmp_path / "data" / "validation.jsonl")
+    hub.add_dataset("mteb/banking-moved", tmp_path / "data", "c" * 40)
+
+    class Moved(type(get("Banking77Classification"))):
+        metadata = get("Banking77Classification").metadata.model_copy(
+            update={"dataset": {"path": "mteb/banking-moved", "revision": "c" * 40}}
+        )
+
+    with pytest.raises(
+        DataUnavailableError, match=r"no split 'test' for subset 'default'; .*train, validation"
+    ):
+        load_fresh(Moved(), 42)
+
+
 def test_a_split_that_is_not_there_is_not_replaced_by_another(hub, cache):
     """mteb takes the only split of the judgements for the one that was asked for."""
     task = get("SciFact")

@@ -173,3 +173,12 @@ def test_data_is_loaded_into_a_new_object() -> None:
     loaded = load_fresh(task, 42)
     assert loaded.data_loaded and not task.data_loaded
     assert type(loaded) is type(task)
+
+
+def test_a_task_of_mteb_is_a_suite_and_can_be_joined() -> None:
+    suite = get_suite("SciFact")
+    assert [task.metadata.name for task in suite.tasks()] == ["SciFact"]
+    joined = get_suite("SciFact+STSBenchmark+MTEB(deu, v1)")
+    assert len(joined.tasks()) == 2 + COUNTS["MTEB(deu, v1)"]
+    with pytest.raises(UnknownNameError, match="unknown suite 'SciFacts'"):
+        get_suite("SciFacts")
