@@ -118,12 +118,8 @@ def fetch_dataset(data: DataSet, done: BytesDone = lambda _: None) -> Path:
     files = _list_files(api, data)
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fetch")
     try:
-        waiting = {pool.submit(_fetch_file, api, data, file): file for file in files}
-        paths = {}
-        for future in as_completed(waiting):
-            file = waiting[future]
-            paths[file.name] = future.result()
-            done(file.size)
+        waiting = {pool.submit(_fetch_file, api, data, file, done): file for file in files}
+        paths = {waiting[future].name: future.result() for future in as_completed(waiting)}
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     first = files[0].name
@@ -168,29 +164,57 @@ def _list_files(api: HfApi, data: DataSet) -> list[_File]:
     return files
 
 
-def _fetch_file(api: HfApi, data: DataSet, file: _File) -> Path:
+def _fetch_file(api: HfApi, data: DataSet, file: _File, done: BytesDone) -> Path:
     """One file's path in the cache, fetched if it is not there, and anew if it is another."""
+    from huggingface_hub import hf_hub_download
+
+    told = 0
+
+    def tell(count: int) -> None:
+        nonlocal told
+        count = min(count, file.size - told)  # what is fetched anew was told before
+        told += count
+        done(count)
+
     for attempt in range(_ATTEMPTS):
 
         def fetch(anew: bool = attempt > 0) -> Path:
             return Path(
-                api.hf_hub_download(
+                hf_hub_download(
                     data.name,
                     file.name,
                     repo_type="dataset",
                     revision=data.revision,
+                    endpoint=api.endpoint,
                     force_download=anew,
+                    tqdm_class=_relay(tell),
                 )
             )
 
         path = _patiently(fetch, data)
         if file.matches(path):
+            tell(file.size)
             return path
     path.resolve().unlink(missing_ok=True)
     raise DataUnavailableError(
         f"data {data}: {file.name} came {_ATTEMPTS} times with another checksum than "
         f"{file.digest[:12]}…, which the hub states"
     )
+
+
+def _relay(tell: BytesDone) -> Any:
+    """A bar for the hub's client that draws nothing and passes on how many bytes came."""
+    from tqdm.auto import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+    class Relay(tqdm):  # type: ignore[type-arg,misc,unused-ignore]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            options.pop("name", None)
+            super().__init__(*arguments, **{**options, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            tell(int(n or 0))
+
+    return Relay
 
 
 def _patiently(ask: Callable[[], _T], data: DataSet) -> _T:

@@ -61,10 +61,20 @@ def test_a_data_set_is_fetched_whole_once(hub: Hub) -> None:
     del served[".gitattributes"]
     assert contents(folder) == served
     assert sum(done) == size == sum(map(len, served.values()))
+    assert min(done) >= 0
     assert find_dataset(DATA) == folder
     before = len(hub.requests)
     assert fetch_dataset(DATA) == folder
     assert not [path for path in hub.requests[before:] if "resolve" in path]
+
+
+def test_bytes_are_told_as_they_come(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1000)
+    hub.faults["data/test.jsonl"] = Fault(cut=True)
+    done: list[int] = []
+    fetch_dataset(DATA, done.append)
+    assert len([count for count in done if count == 1000]) > 10
+    assert sum(done) == dataset_bytes(DATA)
 
 
 def test_what_was_fetched_is_found_without_the_hub_and_where_the_cache_was_moved_to(
