@@ -19,6 +19,8 @@ from model.errors import ModelError
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from results.store import RecordStore
+from tasks.hub import find_dataset
+from tasks.loading import data_sets
 
 __all__ = ["plan_command", "report_command", "run_command"]
 
@@ -151,6 +153,12 @@ def _plan_grid(plan: Plan, output: Output) -> Grid:
     notes = [f"Tokens are estimated; times {expected.basis}."]
     if unknown:
         notes.append(f"Tasks whose size is not known: {unknown}; the sums are without them.")
+    absent = {data for job in plan.missing for data in data_sets(job.task)}
+    absent = {data for data in absent if find_dataset(data) is None}
+    if absent:
+        notes.append(
+            f"Data sets to fetch first: {len(absent)} (jina-eval fetch, or the run itself)."
+        )
     return Grid(title, columns, (*rows, total), tuple(notes))
 
 

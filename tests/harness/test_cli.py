@@ -444,3 +444,10 @@ def test_suites_are_listed_and_described(capfd):
     printed = capfd.readouterr().out
     assert "Summarization" in printed
     assert "UdhrBitextMining" in printed
+
+
+def test_a_plan_says_what_has_to_be_fetched(capfd, tiny_model, in_folder):
+    assert main(["plan", "-m", str(tiny_model), "--suite", "SciFact+STSBenchmark"]) == 0
+    assert "Data sets to fetch first: 2 (jina-eval fetch" in capfd.readouterr().out
+    assert main(["plan", "-m", str(tiny_model)]) == 0
+    assert "to fetch first" not in capfd.readouterr().out
