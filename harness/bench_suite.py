@@ -6,7 +6,6 @@ steps as in a run: looking at the data, encoding, searching, scoring.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from harness.bench_encode import bench_model, device_name
+from harness.bench_tables import write_figures
 from harness.bench_texts import one_token_words
 from harness.console import make_console
 from harness.errors import RunError
@@ -30,7 +30,6 @@ from model.routing import make_routing
 from model.views import View
 from reports.grid import Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
-from results.atomic import write_atomic
 from tasks.filters import TaskFilter, filter_tasks
 from tasks.fresh import DEFAULT_SEED
 from tasks.replay import ReplayText, replay_tasks
@@ -212,11 +211,7 @@ def bench_suite_command(request: SuiteRequest, output: Path | None, *, quiet: bo
     def changed(result: SuiteResult) -> None:
         last = result.tasks[-1]
         say(f"  {last.task}: {last.texts:,} texts, {last.total:.1f} s")
-        if output is not None:
-            try:
-                write_atomic(output, json.dumps(asdict(result), indent=2) + "\n")
-            except OSError as error:
-                raise RunError(f"output {output}: {error.strerror or error}") from error
+        write_figures(output, asdict(result))
 
     result = bench_suite(request, say, changed)
     make_console().print(render_grid(suite_grid(result)))

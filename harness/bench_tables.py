@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -23,7 +25,7 @@ from reports.grid import MISSING, Cell, Column, Grid
 from reports.terminal import render_grid
 from results.atomic import write_atomic
 
-__all__ = ["bench_encode_command", "encode_grid"]
+__all__ = ["bench_encode_command", "encode_grid", "write_figures"]
 
 _GIB = 1024**3
 
@@ -39,10 +41,10 @@ def bench_encode_command(request: BenchRequest, output: Path | None, *, quiet: b
     def changed(result: BenchResult) -> None:
         last = result.measurements[-1]
         say(f"{last.mix}, {last.method}: {last.rate / 1000:.1f} ktok/s")
-        _write(result, output)
+        write_figures(output, result.as_dict())
 
     result = bench_encode(request, say, changed)
-    _write(result, output)
+    write_figures(output, result.as_dict())
     console: Console = make_console()
     console.print(render_grid(encode_grid(result)))
     for name, value in result.facts.items():
@@ -50,12 +52,16 @@ def bench_encode_command(request: BenchRequest, output: Path | None, *, quiet: b
     return 0
 
 
-def _write(result: BenchResult, output: Path | None) -> None:
-    """Write what there is; after each measurement, so that a failure costs no earlier one."""
+def write_figures(output: Path | None, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON if asked to; after each one, so that a failure costs no earlier one.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
     if output is None:
         return
     try:
-        write_atomic(output, json.dumps(result.as_dict(), indent=2) + "\n")
+        write_atomic(output, json.dumps(figures, indent=2) + "\n")
     except OSError as error:
         raise RunError(f"output {output}: {error.strerror or error}") from error
 

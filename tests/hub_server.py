@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-__all__ = ["COMMIT", "Fault", "Hub", "Repository", "serve_hub"]
+import huggingface_hub.constants
+import pytest
+
+__all__ = ["COMMIT", "Fault", "Hub", "Repository", "point_client_to", "serve_hub"]
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _LARGE = (".parquet", ".safetensors", ".gz", ".arrow")
@@ -209,6 +212,18 @@ def _error_headers(status: int) -> dict[str, str]:
     if status == 403:
         return {"X-Error-Code": "GatedRepo"}
     return {"Retry-After": "1"} if status == 429 else {}
+
+
+def point_client_to(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the hub's client of this process, which reads its settings on import, use a server."""
+    settings = {
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_OFFLINE": False,
+        "ENDPOINT": hub.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+    }
+    for name, value in settings.items():
+        monkeypatch.setattr(huggingface_hub.constants, name, value)
 
 
 @contextmanager

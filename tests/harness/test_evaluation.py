@@ -19,7 +19,7 @@ from results.provenance import Coverage
 from tasks.fresh import fresh_task
 from tasks.loading import load_fresh
 from tasks.suites import get_suite
-from tasks.texts import content_hash, expected_examples, task_texts
+from tasks.texts import content_hash, task_texts
 from tests.tasks.encoders import ConstantEncoder, RandomEncoder
 
 STARTER = get_suite("starter").tasks()
@@ -31,13 +31,7 @@ SUITE = [pytest.param(task, id=task.metadata.name) for task in STARTER]
 
 
 def load(template):
-    task = load_fresh(template, 42)
-    expected = {
-        (split, subset): count
-        for split, subsets in expected_examples(task).items()
-        for subset, count in subsets.items()
-    }
-    return LoadedTask(task, content_hash(task), expected)
+    return LoadedTask.of(load_fresh(template, 42))
 
 
 def numbers(scores):

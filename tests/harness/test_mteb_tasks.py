@@ -7,7 +7,6 @@ import zlib
 from pathlib import Path
 from typing import ClassVar
 
-import huggingface_hub.constants
 import mteb
 import numpy as np
 import pytest
@@ -26,10 +25,9 @@ from model.views import View
 from results.identities import check_scores
 from tasks.errors import DataUnavailableError
 from tasks.fresh import task_parts
-from tasks.identifiers import check_identifiers
 from tasks.loading import data_sets, load_fresh
-from tasks.texts import content_hash, expected_examples, task_texts
-from tests.hub_server import serve_hub
+from tasks.texts import task_texts
+from tests.hub_server import point_client_to, serve_hub
 from tests.mteb_data import LENGTHS, TASKS, serve_tasks, write_rows
 from tests.tasks.encoders import RandomEncoder
 
@@ -55,12 +53,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def online(hub, cache, monkeypatch):
-    constants = huggingface_hub.constants
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    point_client_to(hub, cache, monkeypatch)
 
 
 def get(name):
@@ -71,13 +64,7 @@ def get(name):
 
 
 def load(name):
-    task = load_fresh(get(name), 42)
-    expected = {
-        (split, subset): count
-        for split, subsets in expected_examples(task).items()
-        for subset, count in subsets.items()
-    }
-    return task, expected
+    return LoadedTask.of(load_fresh(get(name), 42))
 
 
 class SideEncoder(RandomEncoder):
@@ -92,13 +79,12 @@ class SideEncoder(RandomEncoder):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_real_task_is_fetched_loaded_and_scored_whole(name, hub):
-    task, expected = load(name)
-    check_identifiers(task)
+    loaded = load(name)
+    task = loaded.copy(42)
     before = len(hub.requests)
     encoder = SideEncoder()
     texts = {item.text for item in task_texts(task)}
-    digest = content_hash(task)
-    evaluation = evaluate_task(task, encoder, expected)
+    evaluation = evaluate_task(task, encoder, loaded.expected)
 
     assert len(hub.requests) == before, "nothing is asked of the hub once a task is loaded"
     assert evaluation.coverage.n_scored == evaluation.coverage.n_expected > 0
@@ -109,8 +95,7 @@ def test_a_real_task_is_fetched_loaded_and_scored_whole(name, hub):
     check_scores(task_result_data(evaluation.task_result))
     assert encoder.sides == {side for part in task_parts(get(name)) for side in prompt_types(part)}
     assert {text for _, text in encoder.seen} <= texts
-    again, _ = load(name)
-    assert content_hash(again) == digest
+    assert load(name).content_hash == loaded.content_hash
 
 
 @pytest.mark.parametrize(
@@ -127,14 +112,14 @@ def test_each_distinct_text_is_encoded_once(name):
             rows = [np.random.default_rng(seed).standard_normal(16) for seed in seeds]
             return Encoded(np.stack(rows).astype(np.float32))
 
-    task, expected = load(name)
+    loaded = load(name)
     source = ModelSource(kind="sentence-transformers", name="a/b", revision="1", fingerprint="0")
     backend = Backend()
     encoder = DenseMtebEncoder(
         backend, NoPrompts(), model_meta(source, {}), view=View(), cache=VectorCache(10**8)
     )
-    evaluate_task(task, encoder, expected)
-    distinct = {item.text for item in task_texts(task)}
+    evaluate_task(loaded.copy(42), encoder, loaded.expected)
+    distinct = {item.text for item in task_texts(loaded.task)}
     assert sorted(backend.seen) == sorted(distinct)
     assert encoder.usage.total.distinct_texts == len(distinct)
 
@@ -172,11 +157,11 @@ def test_minilm_gets_its_published_score_on_the_real_sts_benchmark(hub, tmp_path
 
 
 def test_needles_are_scored_at_all_eight_lengths():
-    task, expected = load("LEMBNeedleRetrieval")
-    assert [split for split, _ in expected] == [f"test_{length}" for length in LENGTHS]
+    loaded = load("LEMBNeedleRetrieval")
+    assert [split for split, _ in loaded.expected] == [f"test_{length}" for length in LENGTHS]
     lengths = {
-        split: max(len(item.text) for item in task_texts(task) if item.split == split) / 4
-        for split, _ in expected
+        split: max(len(item.text) for item in task_texts(loaded.task) if item.split == split) / 4
+        for split, _ in loaded.expected
     }
     for length in LENGTHS:
         assert 0.8 * length < lengths[f"test_{length}"] < 1.6 * length

@@ -13,22 +13,19 @@ import pytest
 import tasks.hub
 from tasks.errors import DataUnavailableError
 from tasks.hub import DataSet, dataset_bytes, fetch_dataset, find_dataset
-from tests.hub_server import COMMIT, Fault, Hub, serve_hub
+from tests.hub_server import COMMIT, Fault, Hub, point_client_to, serve_hub
 
 DATA = DataSet("org/data", COMMIT)
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    cache = tmp_path / "cache"
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(tasks.hub, "_WAIT_SECONDS", 0.01)
-    return cache
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
 
 
 @pytest.fixture
 def hub(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setattr(tasks.hub, "_WAIT_SECONDS", 0.01)
     folder = tmp_path / "repository"
     (folder / "data").mkdir(parents=True)
     (folder / "README.md").write_text("---\nlicense: mit\n---\n")
@@ -37,9 +34,7 @@ def hub(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     (folder / "data" / "train.parquet").write_bytes(bytes(range(256)) * 40)
     with serve_hub() as hub:
         hub.add_dataset("org/data", folder, COMMIT)
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
-        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        point_client_to(hub, cache, monkeypatch)
         yield hub
 
 
