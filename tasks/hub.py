@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,7 +22,7 @@ from tasks.errors import DataUnavailableError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-__all__ = ["BytesDone", "DataSet", "dataset_bytes", "fetch_dataset", "find_dataset"]
+__all__ = ["BytesDone", "DataSet", "dataset_bytes", "fetch_dataset", "find_dataset", "row_cache"]
 
 BytesDone = Callable[[int], None]
 """Called with the number of bytes fetched, or found in the cache, since the last call."""
@@ -124,6 +125,7 @@ def fetch_dataset(data: DataSet, done: BytesDone = lambda _: None) -> Path:
         pool.shutdown(wait=True, cancel_futures=True)
     first = files[0].name
     folder = paths[first].parents[first.count("/")]
+    shutil.rmtree(row_cache(data), ignore_errors=True)  # made of other files, if there
     _write_manifest(data, folder, files)
     return folder
 
@@ -257,6 +259,11 @@ def _explain(error: Exception) -> tuple[str | None, bool]:
         said = " ".join(str(error).split()) or type(error).__name__
         return f"the hub cannot be reached, or broke off ({said[:200]})", True
     return None, False
+
+
+def row_cache(data: DataSet) -> Path:
+    """Return the folder for what `datasets` makes of a data set's files."""
+    return _manifest(data).with_suffix("")
 
 
 def _manifest(data: DataSet) -> Path:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from tasks.errors import DataUnavailableError
 from tasks.fresh import fresh_task, task_parts
-from tasks.hub import DataSet, fetch_dataset, find_dataset
+from tasks.hub import DataSet, fetch_dataset, find_dataset, row_cache
+from tasks.long_embed import LONG_EMBED, load_long_embed
+from tasks.splits import check_judged_splits, check_table_splits
 from tasks.starter.files import PATH_PREFIX
 
 if TYPE_CHECKING:
@@ -43,9 +45,11 @@ def load_fresh(
         DataFileError: a data file of ours is missing or changed.
     """
     from datasets.exceptions import DatasetsError
+    from pyarrow import ArrowException  # type: ignore[import-untyped,unused-ignore]
 
     task = fresh_task(template, seed)
     for part in task_parts(task):
+        name = f"{part.metadata.dataset['path']} at {part.metadata.revision}"
         data = _data_set(part)
         if data is not None:
             folder = find_dataset(data)
@@ -53,21 +57,38 @@ def load_fresh(
                 fetching(data)
                 folder = fetch_dataset(data)
             _read_from(part, folder)
-    try:
-        for part in task_parts(task):
-            _check_judged_splits(part)
-            part.load_data()
-            _check_splits(part)
-    except (OSError, ValueError, KeyError, DatasetsError) as error:
-        if isinstance(error, ValueError) and type(error).__module__.startswith("tasks."):
-            raise
-        data_path = template.metadata.dataset["path"]
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataUnavailableError(
-            f"data {data_path} at revision {template.metadata.revision} "
-            f"cannot be loaded: {reason[:300]}"
-        ) from error
+        try:
+            check_judged_splits(part, name)
+            _load(part, data)
+            check_table_splits(part, name)
+        except (OSError, ValueError, KeyError, DatasetsError, ArrowException) as error:
+            if isinstance(error, ValueError) and type(error).__module__.startswith("tasks."):
+                raise
+            why = error.__cause__ or error
+            reason = " ".join(str(why).split()) or type(why).__name__
+            raise DataUnavailableError(f"data {name} cannot be loaded: {reason[:300]}") from error
     return task
+
+
+def _load(task: AbsTask, data: DataSet | None) -> None:
+    """Let a task load its data, with a cache for their rows alone.
+
+    `datasets` keeps the rows of a folder under the folder's last name and its card only.
+    """
+    if data is None:
+        task.load_data()
+        return
+    import datasets
+
+    before = datasets.config.HF_DATASETS_CACHE
+    datasets.config.HF_DATASETS_CACHE = row_cache(data)
+    try:
+        if data.name == LONG_EMBED:
+            load_long_embed(task, Path(task.metadata.dataset["path"]))
+        else:
+            task.load_data()
+    finally:
+        datasets.config.HF_DATASETS_CACHE = before
 
 
 def _data_set(task: AbsTask) -> DataSet | None:
@@ -80,51 +101,3 @@ def _read_from(task: AbsTask, folder: Path) -> None:
     """Let a task read a folder instead of the hub; the metadata are the class's, so a copy."""
     dataset = {**task.metadata.dataset, "path": str(folder)}
     task.metadata = task.metadata.model_copy(update={"dataset": dataset})
-
-
-def _check_splits(task: AbsTask) -> None:
-    """Refuse loaded data that lack a split.
-
-    Raises:
-        DataUnavailableError: an evaluated split, or the one to train on, is missing.
-    """
-    from mteb.abstasks.retrieval import AbsTaskRetrieval
-
-    if isinstance(task, AbsTaskRetrieval) or task.dataset is None:
-        return
-    train = getattr(task, "train_split", None)
-    for subset in task.hf_subsets:
-        parts = task.dataset.get(subset, task.dataset)
-        for split in [*task.eval_splits, *([train] if train else [])]:
-            if split not in parts:
-                raise DataUnavailableError(
-                    f"data {task.metadata.dataset['path']}: no split {split!r} "
-                    f"for subset {subset!r}; there are: {', '.join(map(str, parts))}"
-                )
-
-
-def _check_judged_splits(task: AbsTask) -> None:
-    """Refuse judgements of another split, which mteb takes where they have only one.
-
-    Raises:
-        DataUnavailableError: a split's judgements are missing.
-    """
-    from datasets import get_dataset_config_names, get_dataset_split_names
-    from mteb.abstasks.retrieval import AbsTaskRetrieval
-
-    if not isinstance(task, AbsTaskRetrieval) or type(task).load_data != AbsTaskRetrieval.load_data:
-        return
-    path = task.metadata.dataset["path"]
-    configs = get_dataset_config_names(path)
-    for subset in task.hf_subsets:
-        name = "default" if "default" in configs else "qrels"
-        config = name if subset == "default" else f"{subset}-qrels"
-        if config not in configs:
-            continue  # mteb names what it misses
-        splits = get_dataset_split_names(path, config_name=config)
-        for split in task.eval_splits:
-            if split not in splits:
-                raise DataUnavailableError(
-                    f"data {path}: no judgements of split {split!r} "
-                    f"for subset {subset!r}; there are: {', '.join(map(str, splits))}"
-                )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import datasets
 import huggingface_hub.constants
 import pytest
 
@@ -224,6 +225,7 @@ def point_client_to(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> N
     }
     for name, value in settings.items():
         monkeypatch.setattr(huggingface_hub.constants, name, value)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache / "datasets")
 
 
 @contextmanager

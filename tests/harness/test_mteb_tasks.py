@@ -1,6 +1,7 @@
 """Real mteb tasks, out of a hub on the loopback address, through fetching, loading and scoring."""
 
 import csv
+import json
 import math
 import os
 import zlib
@@ -24,11 +25,12 @@ from model.source import ModelSource, resolve_model
 from model.views import View
 from results.identities import check_scores
 from tasks.errors import DataUnavailableError
-from tasks.fresh import task_parts
+from tasks.fresh import fresh_task, task_parts
+from tasks.hub import find_dataset
 from tasks.loading import data_sets, load_fresh
 from tasks.texts import task_texts
 from tests.hub_server import point_client_to, serve_hub
-from tests.mteb_data import LENGTHS, TASKS, serve_tasks, write_rows
+from tests.mteb_data import LENGTHS, TASKS, serve_tasks, write_card, write_rows
 from tests.tasks.encoders import RandomEncoder
 
 SUBSETS = {
@@ -167,6 +169,27 @@ def test_needles_are_scored_at_all_eight_lengths():
         assert 0.8 * length < lengths[f"test_{length}"] < 1.6 * length
 
 
+def test_longembed_is_loaded_as_mteb_does_where_it_can(tmp_path):
+    """With all columns in all rows, datasets loads the three tables as one."""
+    name = "LEMBNeedleRetrieval"
+    ours = load(name)
+    (data,) = data_sets(get(name))
+    needle = tmp_path / "all-columns" / "needle"
+    needle.mkdir(parents=True)
+    folder = find_dataset(data)
+    for path in (folder / "needle").iterdir():
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        write_rows(needle / path.name, [{"qid": "", "doc_id": "", "text": ""} | r for r in rows])
+    parts = ("corpus", "queries", "qrels")
+    write_card(needle.parent, {"needle": {part: f"needle/{part}.jsonl" for part in parts}})
+    task = fresh_task(get(name))
+    task.metadata = task.metadata.model_copy(
+        update={"dataset": {"path": str(needle.parent), "name": "needle", "revision": "0" * 40}}
+    )
+    task.load_data()
+    assert LoadedTask.of(task).content_hash == ours.content_hash
+
+
 def test_a_table_without_its_split_is_refused(hub, tmp_path):
     TASKS["Banking77Classification"](tmp_path / "data")
     (tmp_path / "data" / "test.jsonl").rename(tmp_path / "data" / "validation.jsonl")
@@ -178,7 +201,8 @@ def test_a_table_without_its_split_is_refused(hub, tmp_path):
         )
 
     with pytest.raises(
-        DataUnavailableError, match=r"no split 'test' for subset 'default'; .*train, validation"
+        DataUnavailableError,
+        match=r"moved at c+ have no split 'test' of .*: train, validation",
     ):
         load_fresh(Moved(), 42)
 
@@ -199,7 +223,43 @@ def test_a_split_that_is_not_there_is_not_replaced_by_another(hub, cache):
         class Moved(type(task)):
             metadata = task.metadata
 
-        with pytest.raises(DataUnavailableError, match="no judgements of split 'test'"):
+        said = r"scifact at d+ have no judgements of split 'test', .*dev"
+        with pytest.raises(DataUnavailableError, match=said):
             load_fresh(Moved(), 42)
     finally:
         (folder / "README.md").write_text(card)
+
+
+def test_a_subset_that_is_not_there_and_a_broken_file_are_named(hub, tmp_path):
+    task = get("BUCC.v2")
+    task.hf_subsets = ["de-en", "zh-en"]
+    with pytest.raises(DataUnavailableError, match="have no subset 'zh-en'; there are: de-en"):
+        load_fresh(task, 42)
+
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "test.parquet").write_bytes(b"PAR1 and then nothing")
+    hub.add_dataset("mteb/broken", tmp_path / "data", "b" * 40)
+
+    class Broken(type(get("STSBenchmark"))):
+        metadata = get("STSBenchmark").metadata.model_copy(
+            update={"dataset": {"path": "mteb/broken", "revision": "b" * 40}}
+        )
+
+    with pytest.raises(DataUnavailableError, match=r"data mteb/broken at b+ cannot be loaded"):
+        load_fresh(Broken(), 42)
+
+
+def test_two_data_sets_of_one_commit_and_card_are_not_taken_for_each_other(hub, tmp_path):
+    """The cache of datasets knows a folder by its last name, here the commit, and its card."""
+    hashes = set()
+    for name in ("SciFact", "ArguAna"):
+        TASKS[name](tmp_path / name)
+        hub.add_dataset(f"mteb/same-{name}", tmp_path / name, "a" * 40)
+
+        class Same(type(get("SciFact"))):
+            metadata = get("SciFact").metadata.model_copy(
+                update={"dataset": {"path": f"mteb/same-{name}", "revision": "a" * 40}}
+            )
+
+        hashes.add(LoadedTask.of(load_fresh(Same(), 42)).content_hash)
+    assert len(hashes) == 2
