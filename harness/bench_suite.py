@@ -7,7 +7,7 @@ steps as in a run: looking at the data, encoding, searching, scoring.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,25 +20,29 @@ from harness.bench_texts import one_token_words
 from harness.console import make_console
 from harness.errors import RunError
 from harness.evaluation import evaluate_task
+from harness.executors.local import work_here
+from harness.executors.parcel import Desk, Failure
+from harness.executors.pool import WorkerPool
 from harness.jobs import CACHE_BYTES, LoadedTask
+from harness.run import worker_count
 from model.backends import load_backend
 from model.cache import VectorCache
 from model.dense_search import DenseMtebEncoder
 from model.device import choose_device
 from model.mteb_encoder import model_meta
-from model.routing import make_routing
+from model.routing import Route, make_routing
 from model.views import View
 from reports.grid import Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from tasks.filters import TaskFilter, filter_tasks
 from tasks.fresh import DEFAULT_SEED
 from tasks.replay import ReplayText, replay_tasks
+from tasks.sizes import task_size
 from tasks.suites import get_suite
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
 
-    from model.backend import Backend
     from model.source import ModelSource
 
 __all__ = ["SuiteRequest", "SuiteResult", "TaskTime", "bench_suite", "bench_suite_command"]
@@ -57,6 +61,7 @@ class SuiteRequest:
         precision: As in a run spec; None for bfloat16 on a GPU, else float32.
         attention: As in a run spec.
         token_budget: As in a run spec.
+        workers: As in a run spec.
     """
 
     suite: str
@@ -67,11 +72,12 @@ class SuiteRequest:
     precision: str | None = None
     attention: str = "auto"
     token_budget: int | None = None
+    workers: int | None = None
 
 
 @dataclass(frozen=True)
 class TaskTime:
-    """What one task took, in seconds.
+    """What one task took, in seconds, without those in which it waited for the model.
 
     Attributes:
         task: Its name.
@@ -110,6 +116,8 @@ class SuiteResult:
         device: Name of the device.
         precision: Number format.
         attention: Kernels in use.
+        workers: Processes beside the one with the model.
+        seconds: From the first task's data to the last one's scores.
         tasks: Task by task.
     """
 
@@ -119,11 +127,35 @@ class SuiteResult:
     device: str
     precision: str
     attention: str
+    workers: int
+    seconds: float = 0.0
     tasks: list[TaskTime] = field(default_factory=list)
 
     def sum(self, name: str) -> float:
         """A figure summed over the tasks."""
         return float(sum(getattr(task, name) for task in self.tasks))
+
+
+@dataclass(frozen=True)
+class ReplayParcel:
+    """The replay of one task as a `harness.executors.parcel.Parcel`.
+
+    Attributes:
+        task: A task of mteb.
+        fraction: Share of its texts.
+        words: Words that its texts are made of.
+        source: The model.
+    """
+
+    task: AbsTask
+    fraction: float
+    words: tuple[str, ...]
+    source: ModelSource
+
+    def work(self, desk: Desk) -> Iterator[TaskTime]:
+        """Replay the task, or an aggregate's parts, with texts of its own; gives what they took."""
+        for replay in replay_tasks(self.task, self.fraction, ReplayText(self.words)):
+            yield _measure(replay, self.source, desk)
 
 
 def bench_suite(
@@ -144,7 +176,9 @@ def bench_suite(
     tasks = filter_tasks(get_suite(request.suite), request.wanted)
     device = choose_device(request.device)
     precision = request.precision or ("bfloat16" if device.type == "cuda" else "float32")
-    with bench_model(request.model, device, say) as source:
+    workers = worker_count(request.workers, len(tasks))
+    with bench_model(request.model, device, say) as source, WorkerPool() as pool:
+        pool.start(workers)
         say(f"loading {source.name} in {precision} on {device}")
         backend = load_backend(
             source,
@@ -157,7 +191,8 @@ def bench_suite(
         tokenizer = Tokenizer.from_file(str(source.folder / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        text = ReplayText(one_token_words(tokenizer))
+        words = tuple(one_token_words(tokenizer))
+        backend.encode([f"{words[0]} " * length for length in _WARM_UP], Route(), lambda _: None)
         result = SuiteResult(
             suite=request.suite,
             fraction=request.fraction,
@@ -165,29 +200,56 @@ def bench_suite(
             device=device_name(device),
             precision=precision,
             attention=str(backend.attention),
+            workers=workers,
         )
-        for task in tasks:
-            for replay in replay_tasks(task, request.fraction, text):
-                result.tasks.append(_measure(replay, source, backend))
+        largest_first = sorted(tasks, key=lambda task: -_asked(task))
+        parcels = [ReplayParcel(task, request.fraction, words, source) for task in largest_first]
+        started = time.perf_counter()
+        for event in (
+            pool.work(parcels, backend, progress=_nobody, fetching=_nobody)
+            if workers
+            else work_here(parcels, Desk(backend))
+        ):
+            if isinstance(event.what, Failure):
+                raise RunError(f"{largest_first[event.parcel].metadata.name}: {event.what.reason}")
+            if isinstance(event.what, TaskTime):
+                result.tasks.append(event.what)
+                result.seconds = time.perf_counter() - started
                 changed(result)
     return result
 
 
-def _measure(task: AbsTask, source: ModelSource, backend: Backend) -> TaskTime:
-    started = time.perf_counter()
+_WARM_UP = (2000, 600, 100, 30, 10, 3)
+"""Tokens of the texts that are encoded before the clock starts."""
+
+
+def _asked(task: AbsTask) -> int:
+    size = task_size(task)
+    return 0 if size is None else size.asked
+
+
+def _nobody(*_: object) -> None:
+    """Nobody is told."""
+
+
+def _measure(task: AbsTask, source: ModelSource, desk: Desk) -> TaskTime:
+    started = desk.clock()
     loaded = LoadedTask.of(task)
     copy = loaded.copy(DEFAULT_SEED)
-    data = time.perf_counter() - started
+    data = desk.clock() - started
+    assert desk.backend is not None
     encoder = DenseMtebEncoder(
-        backend,
+        desk.backend,
         make_routing(source.default_routing, source.prompts),
         model_meta(source, {}),
         view=View(source.width),
         cache=VectorCache(CACHE_BYTES),
+        clock=desk.clock,
     )
+    encoder.open_search = desk.open_search
     evaluate_task(copy, encoder, loaded.expected)
     usage = encoder.usage
-    rest = time.perf_counter() - started - data - usage.encode_seconds - usage.search_seconds
+    rest = desk.clock() - started - data - usage.encode_seconds - usage.search_seconds
     return TaskTime(
         task=task.metadata.name,
         type=task.metadata.type,
@@ -245,11 +307,17 @@ def suite_grid(result: SuiteResult) -> Grid:
         row(kind, short_type(kind), [task for task in result.tasks if task.type == kind])
         for kind in types
     ]
-    seconds, encode = result.sum("total"), result.sum("encode")
+    encode = result.sum("encode")
     notes = (
         f"{result.model} on {result.device}, {result.precision}, {result.attention}.",
         f"Encoding: {result.sum('tokens') / max(encode, 1e-9):,.0f} tokens/s. "
-        f"The whole suite would take about {seconds / result.fraction / 60:,.0f} min.",
+        f"{_workers(result)}: {result.seconds:.1f} s from the first task's data to the last one's "
+        f"scores, of which the model encoded {100 * encode / max(result.seconds, 1e-9):.0f} %. "
+        f"The whole suite would take about {result.seconds / result.fraction / 60:,.0f} min.",
     )
     title = f"{result.suite} replayed, {100 * result.fraction:g} % of its texts"
     return Grid(title, columns, (*rows, row("all", "all", result.tasks)), notes)
+
+
+def _workers(result: SuiteResult) -> str:
+    return f"{result.workers} workers" if result.workers else "One process"

@@ -24,6 +24,7 @@ def bench_suite(
     precision: str | None = None,
     attention: str = "auto",
     token_budget: int | None = None,
+    workers: int | None = None,
     output: Output = None,
     quiet: bool = False,
 ) -> int:
@@ -54,6 +55,8 @@ def bench_suite(
         auto for the quickest attention kernel, or one by name.
     token_budget
         Tokens a batch; what suits the device if left out.
+    workers
+        Processes that score beside the one with the model; as in a run if left out.
     output
         JSON file for the figures.
     quiet
@@ -72,6 +75,7 @@ def bench_suite(
         precision=precision,
         attention=attention,
         token_budget=token_budget,
+        workers=workers,
     )
     return bench_suite_command(request, output, quiet=quiet)
 

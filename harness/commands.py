@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.console import ProgressDisplay, make_console, show_error
 from harness.errors import RunError, one_line
 from harness.estimate import estimate
+from harness.executors.pool import WorkerPool
 from harness.output import Output, default_output
 from harness.plan import Plan, make_plan, resolve_run
 from harness.run import Outcome, execute
@@ -39,14 +40,15 @@ def run_command(
         plans = [make_plan(run, output.store, overwrite=overwrite) for run in runs]
         outcomes = []
         unloaded = []
-        for plan in plans:
-            if not quiet:
-                progress.print(_resolved_table(plan))
-            try:
-                with ProgressDisplay(progress, quiet=quiet) as display:
-                    outcomes.append(execute(plan, output, display))
-            except ModelError as error:  # the other models can still be measured
-                unloaded.append(one_line(error))
+        with WorkerPool() as pool:
+            for plan in plans:
+                if not quiet:
+                    progress.print(_resolved_table(plan))
+                try:
+                    with ProgressDisplay(progress, quiet=quiet) as display:
+                        outcomes.append(execute(plan, output, display, pool))
+                except ModelError as error:  # the other models can still be measured
+                    unloaded.append(one_line(error))
         if output.store.references():
             _report([output.store], output.reports)
     for reason in unloaded:

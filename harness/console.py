@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,15 @@ def encode_progress(
         yield lambda done: bar.advance(task, done)
 
 
+@dataclass
+class _TaskState:
+    """A task that is under way: its views without a record, and what to say of its first."""
+
+    waiting: set[str]
+    widest: str | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+
 class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
     """Shows how far a run is; a `RunObserver`."""
 
@@ -124,10 +134,8 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         )
         self._jobs = self._bars.add_task("records", total=0, visible=False)
         self._texts = self._bars.add_task("texts", total=0, visible=False)
-        self._started = 0.0
         self._encode_started = 0.0
-        self._waiting: set[str] = set()
-        self._widest: str | None = None
+        self._tasks: dict[str, _TaskState] = {}
         self._plan: Plan | None = None
 
     def __enter__(self) -> ProgressDisplay:
@@ -160,12 +168,9 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         )
 
     def task_started(self, jobs: tuple[Job, ...]) -> None:
-        """Say which task is next."""
-        self._started = time.perf_counter()
-        name = jobs[0].ref.task
-        self._waiting = {str(job.view) for job in jobs}
-        self._widest = None
-        self._bars.update(self._jobs, description=f"{self._model()} · {name}")
+        """Say which tasks are under way."""
+        self._tasks[jobs[0].ref.task] = _TaskState({str(job.view) for job in jobs})
+        self._name_tasks()
 
     def fetching(self, data: DataSet) -> None:
         """Say that a data set is fetched first."""
@@ -186,11 +191,14 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         """Count a record; say a task's score with the first, its end with the last."""
         self._bars.advance(self._jobs)
         facts = record.provenance
-        if self._widest is None:
-            self._widest = f"{facts.score * 100:6.2f} {facts.task.main_score} ({facts.view})"
-        self._waiting.discard(str(job.view))
-        if not self._waiting:
-            self._line(f"  {job.ref.task:<40} {self._widest:<40} {self._seconds():6.1f} s")
+        state = self._tasks[job.ref.task]
+        if state.widest is None:
+            state.widest = f"{facts.score * 100:6.2f} {facts.task.main_score} ({facts.view})"
+        state.waiting.discard(str(job.view))
+        if not state.waiting:
+            seconds = time.perf_counter() - state.started
+            self._line(f"  {job.ref.task:<40} {state.widest:<40} {seconds:6.1f} s")
+            self._end(job.ref.task)
             covered = facts.coverage
             if covered.n_scored < covered.n_expected:
                 empty = covered.n_expected - covered.n_scored
@@ -201,11 +209,20 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     def task_refused(self, task: str, reason: str) -> None:
         """Say at once why a task gives no score."""
-        self._bars.advance(self._jobs, len(self._waiting))
+        if task in self._tasks:
+            self._bars.advance(self._jobs, len(self._tasks[task].waiting))
+            self._end(task)
         self._console.print(Text(f"  {task}: no score: {reason}", style="red"), soft_wrap=True)
 
-    def _seconds(self) -> float:
-        return time.perf_counter() - self._started
+    def _end(self, task: str) -> None:
+        del self._tasks[task]
+        if self._tasks:
+            self._name_tasks()
+
+    def _name_tasks(self) -> None:
+        first = next(iter(self._tasks))
+        others = f" and {len(self._tasks) - 1} more" if len(self._tasks) > 1 else ""
+        self._bars.update(self._jobs, description=f"{self._model()} · {first}{others}")
 
     def _model(self) -> str:
         return self._plan.run.source.name.rsplit("/", 1)[-1] if self._plan else ""

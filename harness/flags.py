@@ -68,6 +68,9 @@ class SpecFlags:
     token_budget: int | None = None
     """Tokens a batch, for models that read packed input; what suits the device if left out."""
 
+    workers: int | None = None
+    """Processes that score beside the one with the model; as many as are of use if left out."""
+
     def specs(self, file: Path | None) -> tuple[RunSpec, ...]:
         """The run specs of a file and these flags, one a model.
 

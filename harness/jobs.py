@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import copy
 import datetime
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.environment import describe_environment
-from harness.errors import EvaluationError, StorageError
+from harness.errors import EvaluationError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
+from harness.executors.parcel import Desk
 from harness.plan import Job, ResolvedRun
+from model.backends import load_backend
 from model.cache import VectorCache
 from model.dense_search import DenseMtebEncoder
-from model.mteb_encoder import EncodeProgress, MtebEncoder, model_meta
+from model.mteb_encoder import MtebEncoder, model_meta
 from model.usage import TextTally, Usage
 from results.provenance import (
     Cost,
+    Environment,
     ModelFacts,
     Provenance,
     RouteFacts,
@@ -26,26 +28,20 @@ from results.provenance import (
     TextCount,
 )
 from results.record import Record
-from results.store import RecordStore
 from tasks.fresh import fresh_task
-from tasks.hub import DataSet
 from tasks.identifiers import check_identifiers
 from tasks.loading import load_fresh
 from tasks.texts import content_hash, expected_examples, retrieval_parts, task_texts
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
-    from mteb.models.model_meta import ModelMeta
 
     from model.backend import Backend
 
-__all__ = ["CACHE_BYTES", "JobDone", "LoadedTask", "TaskRunner"]
+__all__ = ["CACHE_BYTES", "LoadedTask", "TaskParcel"]
 
 CACHE_BYTES = 2 * 1024**3
 """Vectors of one task that are kept in memory from view to view."""
-
-JobDone = Callable[[Job, Record], None]
-"""Called with each record once it is stored."""
 
 
 @dataclass(frozen=True)
@@ -90,69 +86,74 @@ class LoadedTask:
         return copy.deepcopy(self.task, shared)
 
 
+@dataclass(frozen=True)
+class TaskParcel:
+    """The jobs of one task as a `harness.executors.parcel.Parcel`.
+
+    Attributes:
+        run: The run spec they belong to.
+        jobs: Jobs of the same task.
+        environment: Where the model is; None for where the work is done.
+    """
+
+    run: ResolvedRun
+    jobs: tuple[Job, ...]
+    environment: Environment | None = None
+
+    def work(self, desk: Desk) -> Iterator[tuple[int, Record]]:
+        """Do the jobs; gives each one's number with its record as soon as it is there.
+
+        Raises:
+            ValueError: If data, vectors or scores are not what they must be.
+        """
+        backend = desk.backend
+        if backend is None:
+            backend = load_backend(self.run.source, **self.run.spec.settings())
+        environment = self.environment or describe_environment(backend)
+        runner = TaskRunner(self.run, backend, environment, desk)
+        yield from enumerate(runner.records(self.jobs))
+
+
 class TaskRunner:
     """Runs jobs of one run spec with one loaded model."""
 
-    def __init__(self, run: ResolvedRun, backend: Backend, store: RecordStore) -> None:
+    def __init__(
+        self, run: ResolvedRun, backend: Backend, environment: Environment, desk: Desk
+    ) -> None:
         """Bind the model to the run.
 
         Args:
             run: The resolved run spec.
             backend: Its model, loaded.
-            store: Where records go.
+            environment: Where the model is.
+            desk: Where the work is done.
         """
         self._run = run
         self._backend = backend
-        self._store = store
-        self._environment = describe_environment(backend)
+        self._environment = environment
+        self._desk = desk
 
-    def run_task(
-        self,
-        jobs: tuple[Job, ...],
-        done: JobDone,
-        progress: EncodeProgress | None = None,
-        fetching: Callable[[DataSet], None] = lambda _: None,
-    ) -> None:
-        """Do the jobs of one task and store each record as soon as it is there.
-
-        Args:
-            jobs: Jobs of the same task.
-            done: Told of each stored record.
-            progress: Told how far each encode call is.
-            fetching: Told of each data set that has to be fetched first.
+    def records(self, jobs: tuple[Job, ...]) -> Iterator[Record]:
+        """Do the jobs of one task, one after the other.
 
         Raises:
             ValueError: If data, vectors or scores are not what they must be.
-            StorageError: If a record cannot be written.
         """
-        loaded = self._load(jobs[0].task, fetching)
+        loaded = self._load(jobs[0].task)
         if self._run.source.kind == "lexical":
             self._backend.prepare([item.text for item in task_texts(loaded.task)])
         # Also for a single view: what is encoded together must not depend on how many
         # views are still missing, or a resumed run would differ in the last bits.
         cache = VectorCache(CACHE_BYTES)
         for job in jobs:
-            record = self._do(job, loaded, cache, progress)
-            self._write(job, record)
-            done(job, record)
+            yield self._do(job, loaded, cache)
 
-    def _write(self, job: Job, record: Record) -> None:
-        try:
-            self._store.write(record, self._meta(job).to_dict())
-        except OSError as error:
-            raise StorageError(
-                f"{self._store.folder(job.ref)}: {job.ref} could not be stored: "
-                f"{error.strerror or error}; what was stored before is kept"
-            ) from error
+    def _load(self, template: AbsTask) -> LoadedTask:
+        return LoadedTask.of(load_fresh(template, self._run.spec.seed, self._desk.fetching))
 
-    def _load(self, template: AbsTask, fetching: Callable[[DataSet], None]) -> LoadedTask:
-        return LoadedTask.of(load_fresh(template, self._run.spec.seed, fetching))
-
-    def _do(
-        self, job: Job, loaded: LoadedTask, cache: VectorCache, progress: EncodeProgress | None
-    ) -> Record:
-        started = time.perf_counter()
-        encoder = self._encoder(job, cache, progress)
+    def _do(self, job: Job, loaded: LoadedTask, cache: VectorCache) -> Record:
+        started = self._desk.clock()
+        encoder = self._encoder(job, cache)
         evaluation = evaluate_task(
             loaded.copy(self._run.spec.seed),
             encoder,
@@ -164,29 +165,28 @@ class TaskRunner:
             ref=job.ref,
             task_result=task_result_data(evaluation.task_result),
             provenance=self._provenance(
-                job, loaded, evaluation, encoder.usage, time.perf_counter() - started
+                job, loaded, evaluation, encoder.usage, self._desk.clock() - started
             ),
         )
 
-    def _encoder(
-        self, job: Job, cache: VectorCache, progress: EncodeProgress | None
-    ) -> MtebEncoder:
+    def _encoder(self, job: Job, cache: VectorCache) -> MtebEncoder:
         kind: type[MtebEncoder] = DenseMtebEncoder
         if self._run.source.kind == "lexical":
             from model.lexical_search import LexicalMtebEncoder
 
             kind = LexicalMtebEncoder
-        return kind(
+        encoder = kind(
             self._backend,
             self._run.routing,
-            self._meta(job),
+            model_meta(self._run.source, self._run.experiment(job.view)),
             view=job.view,
             cache=cache,
-            progress=progress,
+            progress=self._desk.progress,
+            clock=self._desk.clock,
         )
-
-    def _meta(self, job: Job) -> ModelMeta:
-        return model_meta(self._run.source, self._run.experiment(job.view))
+        if isinstance(encoder, DenseMtebEncoder):
+            encoder.open_search = self._desk.open_search
+        return encoder
 
     @staticmethod
     def _check_routes(job: Job, usage: Usage) -> None:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-import traceback
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from harness.errors import StorageError, is_user_error, one_line
+from harness.errors import StorageError
+from harness.executors.local import work_here
+from harness.executors.parcel import Desk, Event, Failure, Finished, Started
+from harness.executors.pool import MOST_WORKERS, WorkerPool, usable_cores
 from harness.interrupts import check_interrupt
 from harness.output import Output
 from harness.plan import Job, Plan
 from results.atomic import write_atomic
 from results.record import Record
+from tasks.sizes import task_size
 
 if TYPE_CHECKING:
-    from model.backend import Backend
     from tasks.hub import DataSet
 
-__all__ = ["Outcome", "RunObserver", "execute"]
+__all__ = ["Outcome", "RunObserver", "execute", "largest_first", "worker_count"]
+
+_FEW_TASKS = 4
+"""With fewer, starting processes would take longer than they save."""
 
 
 class RunObserver(Protocol):
@@ -62,7 +69,9 @@ class Outcome:
     crashed: list[str] = field(default_factory=list)
 
 
-def execute(plan: Plan, output: Output, observer: RunObserver) -> Outcome:
+def execute(
+    plan: Plan, output: Output, observer: RunObserver, pool: WorkerPool | None = None
+) -> Outcome:
     """Do the jobs that are not stored yet.
 
     A task that gives no score is reported and does not stop the others; a
@@ -72,6 +81,7 @@ def execute(plan: Plan, output: Output, observer: RunObserver) -> Outcome:
         plan: What to do.
         output: Where records go; held by this process.
         observer: Told of every step.
+        pool: Processes that may be used beside this one.
 
     Raises:
         ModelError: If the model cannot be loaded.
@@ -82,38 +92,83 @@ def execute(plan: Plan, output: Output, observer: RunObserver) -> Outcome:
     if not missing:
         observer.all_stored(plan)
         return outcome
-    from harness.jobs import TaskRunner
-
     observer.model_loading(plan)
     _write_spec(plan, output)
-    runner = TaskRunner(plan.run, _load(plan), output.store)
-
-    def keep(job: Job, record: Record) -> None:
-        outcome.measured.append(record)
-        observer.job_done(job, record)
+    tasks = list(missing)
+    workers = worker_count(plan.run.spec.workers, len(tasks)) if pool is not None else 0
+    if pool is not None and workers:
+        pool.start(workers)  # they get ready while the model is loaded
+        tasks = largest_first(missing)
+    for event in _events(plan, tasks, observer, pool if workers else None):
+        task = tasks[event.parcel]
+        jobs = missing[task]
+        if isinstance(event.what, Started):
+            observer.task_started(jobs)
+        elif isinstance(event.what, Failure):
+            _refuse(task, event.what, output, outcome, observer)
+        elif not isinstance(event.what, Finished):
+            number, record = event.what
+            _store(record, plan, jobs[number], output)
+            outcome.measured.append(record)
+            observer.job_done(jobs[number], record)
         check_interrupt()
-
-    for task, jobs in missing.items():
-        check_interrupt()
-        observer.task_started(jobs)
-        try:
-            runner.run_task(jobs, keep, observer.encoded, observer.fetching)
-        except StorageError:
-            raise
-        except Exception as error:  # one task's failure must not cost the others
-            reason = one_line(error)
-            if not is_user_error(error):
-                reason = _write_down(task, error, output)
-                outcome.crashed.append(task)
-            outcome.refused[task] = reason
-            observer.task_refused(task, reason)
     return outcome
 
 
-def _load(plan: Plan) -> Backend:
+def worker_count(asked: int | None, tasks: int) -> int:
+    """How many processes work beside the one with the model.
+
+    Args:
+        asked: What the run spec says.
+        tasks: How many tasks there are to do.
+    """
+    if sys.platform == "win32":  # needs fork and inherited pipes
+        return 0
+    if asked is not None:
+        return min(asked, tasks)
+    return 0 if tasks < _FEW_TASKS else min(tasks, usable_cores(), MOST_WORKERS)
+
+
+def largest_first(missing: Mapping[str, tuple[Job, ...]]) -> list[str]:
+    """The tasks, those with the most texts first, so that no long one is left for the end."""
+
+    def size(name: str) -> int:
+        known = task_size(missing[name][0].task)
+        return 0 if known is None else -known.asked
+
+    return sorted(missing, key=size)
+
+
+def _events(
+    plan: Plan, tasks: Sequence[str], observer: RunObserver, pool: WorkerPool | None
+) -> Iterator[Event]:
+    from harness.environment import describe_environment
+    from harness.jobs import TaskParcel
     from model.backends import load_backend
 
-    return load_backend(plan.run.source, **plan.run.spec.settings())
+    backend = environment = None
+    if plan.run.source.kind != "lexical" or pool is None:
+        backend = load_backend(plan.run.source, **plan.run.spec.settings())
+        environment = describe_environment(backend)
+    missing = plan.missing_by_task()
+    parcels = [TaskParcel(plan.run, missing[task], environment) for task in tasks]
+    if pool is None:
+        desk = Desk(backend, progress=observer.encoded, fetching=observer.fetching)
+        return work_here(parcels, desk)
+    return pool.work(parcels, backend, progress=observer.encoded, fetching=observer.fetching)
+
+
+def _store(record: Record, plan: Plan, job: Job, output: Output) -> None:
+    from model.mteb_encoder import model_meta
+
+    meta = model_meta(plan.run.source, plan.run.experiment(job.view))
+    try:
+        output.store.write(record, meta.to_dict())
+    except OSError as error:
+        raise StorageError(
+            f"{output.store.folder(job.ref)}: {job.ref} could not be stored: "
+            f"{error.strerror or error}; what was stored before is kept"
+        ) from error
 
 
 def _write_spec(plan: Plan, output: Output) -> None:
@@ -128,12 +183,19 @@ def _write_spec(plan: Plan, output: Output) -> None:
         ) from error
 
 
-def _write_down(task: str, error: Exception, output: Output) -> str:
-    """Keep an unexpected error's traceback in a file; return the reason in one line."""
-    reason = f"unexpected {type(error).__name__}: {one_line(error)[:200]}"
-    path = output.failures / f"{task}.txt"
-    try:
-        write_atomic(path, "".join(traceback.format_exception(error)))
-    except OSError:
-        return reason
-    return f"{reason} (details in {path})"
+def _refuse(
+    task: str, failure: Failure, output: Output, outcome: Outcome, observer: RunObserver
+) -> None:
+    """Report a task without a score; keep an unexpected error's traceback in a file."""
+    reason = failure.reason
+    if not failure.expected:
+        reason = f"unexpected {reason[:200]}"
+        outcome.crashed.append(task)
+        path = output.failures / f"{task}.txt"
+        try:
+            write_atomic(path, failure.trace)
+            reason += f" (details in {path})"
+        except OSError:
+            pass
+    outcome.refused[task] = reason
+    observer.task_refused(task, reason)

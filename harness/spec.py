@@ -53,6 +53,9 @@ class RunSpec(BaseModel):
             decide scores beyond their last digits.
         token_budget: Tokens a batch, for models that read packed input; None
             for what suits the device. Does not decide scores.
+        workers: Processes that read data, search and score beside the one with
+            the model; 0 for none, None for as many as there is use for. Does
+            not decide scores.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +76,7 @@ class RunSpec(BaseModel):
     batch_size: Annotated[StrictInt, Field(ge=1)] = 32
     attention: StrictStr = "auto"
     token_budget: Annotated[StrictInt, Field(ge=1)] | None = None
+    workers: Annotated[StrictInt, Field(ge=0, le=256)] | None = None
 
     def task_filter(self) -> TaskFilter:
         """Which of the suite's tasks are to run."""

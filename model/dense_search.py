@@ -6,7 +6,6 @@ held is a shard's vectors and each query's best documents.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import torch
 
 from model.errors import ModelError
 from model.mteb_encoder import MtebEncoder
-from model.top_k import DOCUMENT_BLOCK, TopK
+from model.top_k import DOCUMENT_BLOCK, ExactSearch, OpenSearch, Search
 from model.unanswered import answer_all
 
 if TYPE_CHECKING:
@@ -40,7 +39,12 @@ class DenseMtebEncoder(MtebEncoder):
 
     Similarity is the cosine in float32, whatever the model computes in. A document's score does
     not depend on the shard that it is in.
+
+    Attributes:
+        open_search: Where documents are searched; None for here, on the model's device.
     """
+
+    open_search: OpenSearch | None = None
 
     _corpus: CorpusDatasetType
 
@@ -77,16 +81,20 @@ class DenseMtebEncoder(MtebEncoder):
         return answer_all(found, identifiers)
 
     def _search_all(
-        self, identifiers: list[str], queries: torch.Tensor, top_k: int, options: Mapping[str, Any]
+        self,
+        identifiers: list[str],
+        queries: npt.NDArray[np.float32],
+        top_k: int,
+        options: Mapping[str, Any],
     ) -> RetrievalOutputType:
-        best = TopK(queries, top_k)
+        search = self._start(queries, top_k)
         for rows in self._shards(len(self._corpus)):
             vectors = self._vectors(self._corpus.select(rows), "document", options)
-            with self._timed(), _float32_products():
-                best.add(vectors)
+            with self._timed():
+                search.add(vectors)
         with self._timed():
-            scores, places = best.best()
-            kept, columns = np.unique(places.numpy(), return_inverse=True)
+            scores, places = search.best()
+            kept, columns = np.unique(places, return_inverse=True)
             names = self._corpus.select(kept)["id"][:]
             columns = columns.reshape(places.shape)
             return {
@@ -98,7 +106,7 @@ class DenseMtebEncoder(MtebEncoder):
         self,
         identifiers: list[str],
         candidates: list[list[str]],
-        queries: torch.Tensor,
+        queries: npt.NDArray[np.float32],
         top_k: int,
         options: Mapping[str, Any],
     ) -> RetrievalOutputType:
@@ -106,13 +114,15 @@ class DenseMtebEncoder(MtebEncoder):
         asked, places = self._places(identifiers, candidates)
         kept, columns = np.unique(places, return_inverse=True)
         scores = np.empty(len(asked), dtype=np.float32)
+        wanted = self._unit(queries)
         for rows in self._shards(len(kept)):
             vectors = self._vectors(self._corpus.select(kept[rows]), "document", options)
             with self._timed():
                 here = np.flatnonzero((columns >= rows.start) & (columns < rows.stop))
+                shard = self._unit(vectors)
                 for part in _pieces(here, vectors.shape[1]):
-                    left = queries[torch.from_numpy(asked[part])]
-                    right = vectors[torch.from_numpy(columns[part] - rows.start)]
+                    left = wanted[torch.from_numpy(asked[part])]
+                    right = shard[torch.from_numpy(columns[part] - rows.start)]
                     scores[part] = (left * right).sum(dim=1).cpu().numpy()
         found = {}
         start = 0
@@ -144,26 +154,34 @@ class DenseMtebEncoder(MtebEncoder):
         for start in range(0, count, size):
             yield range(start, min(count, start + size))
 
-    def _vectors(self, rows: Any, side: str, options: Mapping[str, Any]) -> torch.Tensor:
-        """Vectors of unit length, shape (rows, dimension of the view), on the model's device."""
+    def _start(self, queries: npt.NDArray[np.float32], top_k: int) -> Search:
+        if self.open_search is not None:
+            return self.open_search(queries, top_k)
+        return ExactSearch(queries, top_k, self.backend.device)
+
+    def _unit(self, vectors: npt.NDArray[np.float32]) -> torch.Tensor:
+        """Vectors of unit length; on the model's device if that is here."""
+        device = "cpu" if self.open_search is not None else self.backend.device
+        return torch.nn.functional.normalize(torch.from_numpy(vectors).to(device), dim=1)
+
+    def _vectors(self, rows: Any, side: str, options: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+        """Vectors of some rows, shape (rows, dimension of the view)."""
         from mteb.types import PromptType
 
         prompt_type = PromptType(side)
-        vectors = self.encode(
+        return self.encode(
             [{"text": _texts(rows, prompt_type)}],
             task_metadata=options["task_metadata"],
             hf_split=options["hf_split"],
             hf_subset=options["hf_subset"],
             prompt_type=prompt_type,
         )
-        on_device = torch.from_numpy(vectors).to(self.backend.device)
-        return torch.nn.functional.normalize(on_device, dim=1)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        started = time.perf_counter()
+        started = self.clock()
         yield
-        self.usage.search_seconds += time.perf_counter() - started
+        self.usage.search_seconds += self.clock() - started
 
 
 def _texts(rows: Any, side: PromptType) -> list[str]:
@@ -177,17 +195,6 @@ def _texts(rows: Any, side: PromptType) -> list[str]:
     columns = rows.select_columns(names).to_dict()
     documents = zip(*(columns[name] for name in names), strict=True)
     return [_corpus_to_dict(dict(zip(names, row, strict=True)))["text"] for row in documents]
-
-
-@contextmanager
-def _float32_products() -> Iterator[None]:
-    """No shorter formats in products, whatever the process allows them elsewhere."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _pieces(rows: npt.NDArray[np.int64], width: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -49,6 +49,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         view: View,
         cache: VectorCache,
         progress: EncodeProgress | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Bind a loaded model to what an evaluation reads of it.
 
@@ -59,12 +60,14 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             view: What is read of each vector.
             cache: Vectors of the same task that are at hand already.
             progress: Told how far each call is.
+            clock: What times are measured with, in seconds.
         """
         self.backend = backend
         self.routing = routing
         self.mteb_model_meta = meta
         self.view = view
         self.usage = Usage()
+        self.clock = clock
         self._cache = cache
         self._progress = progress
 
@@ -112,10 +115,10 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
                 self._progress(done, len(texts))
 
         report(0)
-        started = time.perf_counter()
+        started = self.clock()
         encoded = self.backend.encode(texts, route, report)
         check_vectors(encoded.vectors, texts, self.backend.width)
-        self.usage.encode_seconds += time.perf_counter() - started
+        self.usage.encode_seconds += self.clock() - started
         self.usage.encoded_texts += len(texts)
         return self._cache.add(route, texts, encoded)
 

@@ -2,17 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-__all__ = ["DOCUMENT_BLOCK", "TopK"]
+__all__ = ["DOCUMENT_BLOCK", "ExactSearch", "OpenSearch", "Search", "TopK"]
 
 DOCUMENT_BLOCK = 8192
 """Documents that are scored at a time. Blocks begin at multiples of it whatever the shards are,
 and the last is filled up with zeros, so that a score never depends on how a corpus is cut."""
 
 _QUERY_BLOCK = 2048
+
+
+class Search(Protocol):
+    """A search that goes on while documents come in."""
+
+    def add(self, documents: npt.NDArray[np.float32]) -> None:
+        """Score the next documents, shape (documents, width)."""
+        ...
+
+    def best(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Scores and places of each query's best documents, in no particular order."""
+        ...
+
+
+OpenSearch = Callable[[npt.NDArray[np.float32], int], Search]
+"""Starts a search: the queries' vectors, shape (queries, width), and how many documents to keep."""
+
+
+class ExactSearch:
+    """Searches by the cosine in float32, on a device."""
+
+    def __init__(self, queries: npt.NDArray[np.float32], k: int, device: str) -> None:
+        """Start without documents.
+
+        Args:
+            queries: Shape (queries, width), float32.
+            k: How many documents are kept of each query.
+            device: Where to search, such as "cpu" or "cuda:0".
+        """
+        self._device = device
+        self._top = TopK(self._unit(queries), k)
+
+    def add(self, documents: npt.NDArray[np.float32]) -> None:
+        """Score the next documents, shape (documents, width); their number as for `TopK.add`."""
+        with _float32_products():
+            self._top.add(self._unit(documents))
+
+    def best(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Scores and places of each query's best documents, shape (queries, kept)."""
+        scores, places = self._top.best()
+        return scores.numpy(), places.numpy()
+
+    def _unit(self, vectors: npt.NDArray[np.float32]) -> torch.Tensor:
+        return torch.nn.functional.normalize(torch.from_numpy(vectors).to(self._device), dim=1)
+
+
+@contextmanager
+def _float32_products() -> Iterator[None]:
+    """No shorter formats in products, whatever the process allows them elsewhere."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 class TopK:

@@ -261,13 +261,15 @@ def _searches(block: Mapping[str, Any], fraction: float, text: ReplayText) -> di
         "relevant_docs": {},
         "top_ranked": {} if candidates else None,
     }
-    for query in queries:
-        drawn = text.rng.choice(len(documents), size=judged, replace=False)
-        data["relevant_docs"][query] = {documents[row]: 1 for row in drawn}
+    # Neighbours in a row of the documents at random, begun anywhere: different ones, quickly drawn.
+    row = [documents[number] for number in text.rng.permutation(len(documents))] * 2
+    starts = text.rng.integers(len(documents), size=(len(queries), 2)).tolist()
+    most = min(len(documents), candidates)
+    for query, (first, second) in zip(queries, starts, strict=True):
+        relevant = dict.fromkeys(row[first : first + judged], 1)
+        data["relevant_docs"][query] = relevant
         if candidates:
-            size = min(len(documents), candidates)
-            rows = text.rng.choice(len(documents), size=size, replace=False)
-            found = dict.fromkeys([*data["relevant_docs"][query], *(documents[r] for r in rows)])
+            found = dict.fromkeys([*relevant, *row[second : second + most]])
             data["top_ranked"][query] = list(found)
     return data
 
