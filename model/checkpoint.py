@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from model.checkpoint_native import adapter_folder
@@ -36,15 +35,13 @@ __all__ = [
 
 Layout = Literal["original", "native"]
 
-PROMPTS: Mapping[str, str] = MappingProxyType(
-    {
-        "retrieval.query": "Represent the query for retrieving evidence documents: ",
-        "retrieval.passage": "Represent the document for retrieval: ",
-        "separation": "",
-        "classification": "",
-        "text-matching": "",
-    }
-)
+PROMPTS: Mapping[str, str] = {
+    "retrieval.query": "Represent the query for retrieving evidence documents: ",
+    "retrieval.passage": "Represent the document for retrieval: ",
+    "separation": "",
+    "classification": "",
+    "text-matching": "",
+}
 """Adapters in the order of the original file, each with its prompt (its `task_instructions`)."""
 
 ADAPTERS = tuple(PROMPTS)

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from harness.errors import is_user_error, one_line
-from harness.executors.parcel import Desk, Event, Failure, Finished, Parcel, Started
+from harness.executors.parcel import (
+    Desk,
+    Event,
+    FailedElsewhere,
+    Failure,
+    Finished,
+    Parcel,
+    Started,
+)
 
 __all__ = ["failure", "work_here"]
 
@@ -30,8 +39,11 @@ def _named(error: Exception) -> str:
 
 def failure(error: Exception) -> Failure:
     """An error as it is reported."""
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, FailedElsewhere):
+        return replace(error.failure, trace=f"{error.failure.trace}\n{trace}")
     return Failure(
         reason=one_line(error) if is_user_error(error) else _named(error),
         expected=is_user_error(error),
-        trace="".join(traceback.format_exception(error)),
+        trace=trace,
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from model.top_k import OpenSearch
     from tasks.hub import DataSet
 
-__all__ = ["Desk", "Event", "Failure", "Finished", "Parcel", "Started"]
+__all__ = ["Desk", "Event", "FailedElsewhere", "Failure", "Finished", "Parcel", "Started"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,19 @@ class Failure:
     reason: str
     expected: bool
     trace: str
+
+
+class FailedElsewhere(Exception):  # noqa: N818
+    """Something that was asked for failed in another process.
+
+    Attributes:
+        failure: What is reported of it.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        """Take over what the other process reports."""
+        super().__init__(failure.reason)
+        self.failure = failure
 
 
 @dataclass(frozen=True)

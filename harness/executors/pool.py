@@ -7,12 +7,10 @@ encoding for the next task. A task is worked on by one process from its data to 
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import subprocess
 import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -31,6 +29,7 @@ from harness.executors.channel import (
     Result,
     Work,
 )
+from harness.executors.local import failure
 from harness.executors.parcel import Event, Failure, Finished, Parcel, Started
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ class _ModelDesk:
         try:
             facts, found = self._find(message, arrays)
         except Exception as error:  # the worker's evaluation ends with it, not this process
-            self.channel.send(_portable(error))
+            self.channel.send(failure(error))
             return
         seconds = time.perf_counter() - started
         self._seconds += seconds
@@ -241,13 +240,3 @@ class _ModelDesk:
             message.texts, message.route, lambda done: self._progress(done, count)
         )
         return (encoded.tokens, encoded.truncated), (encoded.vectors,)
-
-
-def _portable(error: Exception) -> Exception:
-    """The error with its traceback as a note; if it cannot travel, one with its words."""
-    error.add_note("".join(traceback.format_exception(error)))
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  # made in the line itself
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.executors.channel import Add, Best, Channel, Encode, ModelFacts, Open
+from harness.executors.parcel import FailedElsewhere, Failure
 from model.backend import Encoded, Progress
 from model.routing import Route
 
@@ -54,8 +55,8 @@ class RemoteModel:
         started = time.perf_counter()
         self._channel.send(message, *sent)
         answer = self._channel.receive()
-        if isinstance(answer, Exception):
-            raise answer
+        if isinstance(answer, Failure):
+            raise FailedElsewhere(answer)
         seconds, facts = answer
         answered = time.perf_counter()
         self._waited += max(0.0, answered - started - seconds)
