@@ -26,11 +26,11 @@ from harness.executors.pool import WorkerPool
 from harness.jobs import CACHE_BYTES, LoadedTask
 from harness.run import worker_count
 from model.backends import load_backend
-from model.cache import VectorCache
 from model.dense_search import DenseMtebEncoder
 from model.device import choose_device
 from model.mteb_encoder import model_meta
 from model.routing import Route, make_routing
+from model.task_vectors import TaskVectors
 from model.views import View
 from reports.grid import Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
@@ -243,7 +243,7 @@ def _measure(task: AbsTask, source: ModelSource, desk: Desk) -> TaskTime:
         make_routing(source.default_routing, source.prompts),
         model_meta(source, {}),
         view=View(source.width),
-        cache=VectorCache(CACHE_BYTES),
+        vectors=TaskVectors(CACHE_BYTES),
         clock=desk.clock,
     )
     encoder.open_search = desk.open_search

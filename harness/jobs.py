@@ -14,9 +14,9 @@ from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.executors.parcel import Desk
 from harness.plan import Job, ResolvedRun
 from model.backends import load_backend
-from model.cache import VectorCache
 from model.dense_search import DenseMtebEncoder
 from model.mteb_encoder import MtebEncoder, model_meta
+from model.task_vectors import TaskVectors
 from model.usage import TextTally, Usage
 from results.provenance import (
     Cost,
@@ -144,16 +144,16 @@ class TaskRunner:
             self._backend.prepare([item.text for item in task_texts(loaded.task)])
         # Also for a single view: what is encoded together must not depend on how many
         # views are still missing, or a resumed run would differ in the last bits.
-        cache = VectorCache(CACHE_BYTES)
+        vectors = TaskVectors(CACHE_BYTES)
         for job in jobs:
-            yield self._do(job, loaded, cache)
+            yield self._do(job, loaded, vectors)
 
     def _load(self, template: AbsTask) -> LoadedTask:
         return LoadedTask.of(load_fresh(template, self._run.spec.seed, self._desk.fetching))
 
-    def _do(self, job: Job, loaded: LoadedTask, cache: VectorCache) -> Record:
+    def _do(self, job: Job, loaded: LoadedTask, vectors: TaskVectors) -> Record:
         started = self._desk.clock()
-        encoder = self._encoder(job, cache)
+        encoder = self._encoder(job, vectors)
         evaluation = evaluate_task(
             loaded.copy(self._run.spec.seed),
             encoder,
@@ -169,7 +169,7 @@ class TaskRunner:
             ),
         )
 
-    def _encoder(self, job: Job, cache: VectorCache) -> MtebEncoder:
+    def _encoder(self, job: Job, vectors: TaskVectors) -> MtebEncoder:
         kind: type[MtebEncoder] = DenseMtebEncoder
         if self._run.source.kind == "lexical":
             from model.lexical_search import LexicalMtebEncoder
@@ -180,7 +180,7 @@ class TaskRunner:
             self._run.routing,
             model_meta(self._run.source, self._run.experiment(job.view)),
             view=job.view,
-            cache=cache,
+            vectors=vectors,
             progress=self._desk.progress,
             clock=self._desk.clock,
         )

@@ -1,5 +1,7 @@
 """What every model looks like to the rest: texts and a route in, float32 vectors out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +11,7 @@ import numpy.typing as npt
 
 from model.routing import Route
 
-__all__ = ["Backend", "Encoded", "Progress"]
+__all__ = ["Backend", "Encoded", "Progress", "spread"]
 
 Progress = Callable[[int], None]
 """Called with the number of texts that were encoded since the last call."""
@@ -20,15 +22,70 @@ class Encoded:
     """Vectors of some texts, with what was read of each.
 
     Attributes:
-        vectors: Shape (n, width), float32.
+        vectors: Shape (n, width), float32; with `counts`, shape (sum of counts, width), those of
+            a text one after another.
         tokens: Shape (n,), int64: tokens before truncation, prompt and special
             tokens included; None where the model has no tokenizer.
         truncated: Shape (n,), int64: tokens cut off; None likewise.
+        counts: Shape (n,), int64: vectors of each text; None for one each.
+        computed: How many of the texts went through the model; None for all of them.
     """
 
     vectors: npt.NDArray[np.float32]
     tokens: npt.NDArray[np.int64] | None = None
     truncated: npt.NDArray[np.int64] | None = None
+    counts: npt.NDArray[np.int64] | None = None
+    computed: int | None = None
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return len(self.vectors if self.counts is None else self.counts)
+
+    def select(self, rows: npt.NDArray[np.int64]) -> Encoded:
+        """Some of the texts.
+
+        Args:
+            rows: Places of the texts, shape (m,); one may be named more than once.
+        """
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(rows))):
+            return self
+        places, counts = rows, None
+        if self.counts is not None:
+            counts = self.counts[rows]
+            places = spread((np.cumsum(self.counts) - self.counts)[rows], counts)
+        return Encoded(
+            vectors=self.vectors[places],
+            tokens=None if self.tokens is None else self.tokens[rows],
+            truncated=None if self.truncated is None else self.truncated[rows],
+            counts=counts,
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Encoded]) -> Encoded:
+        """The texts of all parts, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            vectors=np.concatenate([part.vectors for part in parts]),
+            tokens=_joined([part.tokens for part in parts]),
+            truncated=_joined([part.truncated for part in parts]),
+            counts=_joined([part.counts for part in parts]),
+        )
+
+
+def spread(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Places `starts[i]`, `starts[i] + 1`, … `counts[i]` of them, for each i in turn.
+
+    Both are of shape (n,); the result is of shape (sum of counts,).
+    """
+    before = np.cumsum(counts) - counts
+    places: npt.NDArray[np.int64] = np.arange(counts.sum()) + np.repeat(starts - before, counts)
+    return places
+
+
+def _joined(arrays: Sequence[npt.NDArray[np.int64] | None]) -> npt.NDArray[np.int64] | None:
+    there = [array for array in arrays if array is not None]
+    return np.concatenate(there) if len(there) == len(arrays) else None
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ only the misses through the model → checks → view → mteb's evaluator.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +15,11 @@ import numpy.typing as npt
 from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-from model.backend import Backend
-from model.cache import CachedText, VectorCache
+from model.backend import Backend, Encoded
 from model.guards import check_texts, check_vectors
 from model.routing import Route, Routing
 from model.source import ModelSource
+from model.task_vectors import TaskVectors
 from model.usage import Usage
 from model.views import View
 
@@ -47,7 +47,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         meta: ModelMeta,
         *,
         view: View,
-        cache: VectorCache,
+        vectors: TaskVectors,
         progress: EncodeProgress | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -58,7 +58,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             routing: Decides adapter and prompt.
             meta: mteb's metadata, see `model_meta`.
             view: What is read of each vector.
-            cache: Vectors of the same task that are at hand already.
+            vectors: Vectors of the same task that are at hand already.
             progress: Told how far each call is.
             clock: What times are measured with, in seconds.
         """
@@ -68,7 +68,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         self.view = view
         self.usage = Usage()
         self.clock = clock
-        self._cache = cache
+        self._at_hand = vectors
         self._progress = progress
 
     def encode(
@@ -98,18 +98,40 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             ModelError: If a text is no text, or a vector is no embedding.
         """
         texts: list[str] = [text for batch in inputs for text in batch["text"]]
+        encoded, rows = self.read(texts, task_metadata, hf_split, prompt_type)
+        return self.view.read(encoded.vectors)[rows]
+
+    def read(
+        self,
+        texts: Sequence[str],
+        task_metadata: TaskMetadata,
+        split: str,
+        prompt_type: PromptType | None,
+    ) -> tuple[Encoded, npt.NDArray[np.int64]]:
+        """Whole vectors of the different ones among some texts, and which is each text's.
+
+        Args:
+            texts: The texts.
+            task_metadata: The task.
+            split: Its split.
+            prompt_type: The side of a search; None for other tasks.
+
+        Returns:
+            The vectors, and for each text its place among them, shape (texts,).
+
+        Raises:
+            ModelError: If a text is no text, or a vector is no embedding.
+        """
         route = self.routing.route(task_metadata, prompt_type)
         self.usage.routes["" if prompt_type is None else str(prompt_type.value)] = route
         check_texts(texts)
-        distinct = list(dict.fromkeys(texts))
-        at_hand = self._cache.find(route, distinct)
-        missing = [text for text in distinct if text not in at_hand]
-        if missing:
-            at_hand |= self._encode(missing, route)
-        self.usage.count(hf_split, len(texts), route, {text: at_hand[text] for text in distinct})
-        return self.view.read(np.stack([at_hand[text].vector for text in texts]))
+        place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        distinct = list(place)
+        encoded = self._at_hand.read(route, distinct, lambda texts: self._encode(texts, route))
+        self.usage.count(split, len(texts), route, distinct, encoded)
+        return encoded, np.array([place[text] for text in texts], dtype=np.int64)
 
-    def _encode(self, texts: list[str], route: Route) -> dict[str, CachedText]:
+    def _encode(self, texts: list[str], route: Route) -> Encoded:
         def report(done: int) -> None:
             if self._progress is not None:
                 self._progress(done, len(texts))
@@ -119,8 +141,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         encoded = self.backend.encode(texts, route, report)
         check_vectors(encoded.vectors, texts, self.backend.width)
         self.usage.encode_seconds += self.clock() - started
-        self.usage.encoded_texts += len(texts)
-        return self._cache.add(route, texts, encoded)
+        self.usage.encoded_texts += len(texts) if encoded.computed is None else encoded.computed
+        return encoded
 
 
 def model_meta(source: ModelSource, experiment: Mapping[str, Any]) -> ModelMeta:

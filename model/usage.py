@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from model.distinct import DistinctCounter
 from model.routing import Route
 
 if TYPE_CHECKING:
-    from model.cache import CachedText
+    from model.backend import Encoded
 
 __all__ = ["TextTally", "Usage"]
 
@@ -41,24 +41,22 @@ class TextTally:
         """Different (route, text) pairs."""
         return len(self._seen)
 
-    def add(
-        self, asked: int, hashes: npt.NDArray[np.uint64], entries: Sequence[CachedText]
-    ) -> None:
+    def add(self, asked: int, hashes: npt.NDArray[np.uint64], encoded: Encoded) -> None:
         """Count texts.
 
         Args:
             asked: How many were asked for, repeats included.
             hashes: Of the distinct ones, see `hash_texts`.
-            entries: What was read of each of those.
+            encoded: What was read of each of those.
         """
         self.texts += asked
-        for row in np.flatnonzero(self._seen.add(hashes)).tolist():
-            entry = entries[row]
-            if entry.tokens is not None:
-                self.tokens = (self.tokens or 0) + entry.tokens
-            if entry.truncated is not None:
-                self.truncated_texts = (self.truncated_texts or 0) + (entry.truncated > 0)
-                self.truncated_tokens = (self.truncated_tokens or 0) + entry.truncated
+        new = self._seen.add(hashes)
+        if encoded.tokens is not None:
+            self.tokens = (self.tokens or 0) + int(encoded.tokens[new].sum())
+        if encoded.truncated is not None:
+            cut = encoded.truncated[new]
+            self.truncated_texts = (self.truncated_texts or 0) + int((cut > 0).sum())
+            self.truncated_tokens = (self.truncated_tokens or 0) + int(cut.sum())
 
 
 @dataclass
@@ -81,19 +79,21 @@ class Usage:
     encode_seconds: float = 0.0
     search_seconds: float = 0.0
 
-    def count(self, split: str, asked: int, route: Route, entries: dict[str, CachedText]) -> None:
+    def count(
+        self, split: str, asked: int, route: Route, texts: Sequence[str], encoded: Encoded
+    ) -> None:
         """Count the texts of one call.
 
         Args:
             split: The split they are of.
             asked: How many were asked for, repeats included.
             route: How they were encoded.
-            entries: The distinct ones, with what was read of each.
+            texts: The distinct ones.
+            encoded: What was read of each of those.
         """
-        hashes = hash_texts(route, entries)
-        read = list(entries.values())
+        hashes = hash_texts(route, texts)
         for tally in (self.total, self.by_split.setdefault(split, TextTally())):
-            tally.add(asked, hashes, read)
+            tally.add(asked, hashes, encoded)
 
 
 def hash_texts(route: Route, texts: Iterable[str]) -> npt.NDArray[np.uint64]:
@@ -101,10 +101,6 @@ def hash_texts(route: Route, texts: Iterable[str]) -> npt.NDArray[np.uint64]:
 
     That two of nine million agree by chance has a probability of two in a million.
     """
-    start = hashlib.blake2b(repr(route).encode(), digest_size=8)
-    digests = bytearray()
-    for text in texts:
-        digest = start.copy()
-        digest.update(text.encode())
-        digests += digest.digest()
-    return np.frombuffer(bytes(digests), dtype=np.uint64)
+    seed = xxhash.xxh3_64_intdigest(repr(route).encode())
+    digests = [xxhash.xxh3_64_intdigest(text.encode(), seed) for text in texts]
+    return np.array(digests, dtype=np.uint64)

@@ -6,11 +6,11 @@ from mteb.types import PromptType
 
 from harness.plan import prompt_types
 from model.backend import Encoded
-from model.cache import VectorCache
 from model.errors import ModelError
 from model.mteb_encoder import MtebEncoder, model_meta
 from model.routing import PromptConfiguration, make_routing
 from model.source import ModelSource
+from model.task_vectors import TaskVectors
 from model.views import View
 from tasks.fresh import task_parts
 from tasks.suites import get_suite, suite_names
@@ -97,7 +97,7 @@ def test_every_side_of_every_task_reads_exactly_this(profile):
             make_routing(profile, configuration),
             model_meta(source, {}),
             view=View(),
-            cache=VectorCache(10**6),
+            vectors=TaskVectors(10**6),
         )
 
         def encode(side, encoder=encoder, task=task):

@@ -15,7 +15,7 @@ from mteb.mocks import MOCK_TASK_TEST_GRID
 from harness.evaluation import evaluate_task
 from harness.jobs import CACHE_BYTES, LoadedTask
 from model.backend import Encoded
-from model.cache import VectorCache
+from model.task_vectors import TaskVectors
 from model.dense_search import DenseMtebEncoder
 from model.mteb_encoder import model_meta
 from model.routing import NoPrompts
@@ -45,7 +45,7 @@ def resident():
 def evaluate(task):
     loaded = LoadedTask.of(task)
     encoder = DenseMtebEncoder(Backend(), NoPrompts(), model_meta(source, {}), view=View(),
-                               cache=VectorCache(CACHE_BYTES))
+                               vectors=TaskVectors(CACHE_BYTES))
     evaluate_task(loaded.copy(42), encoder, loaded.expected)
 
 texts = [task for task in MOCK_TASK_TEST_GRID if task.metadata.modalities == ["text"]]

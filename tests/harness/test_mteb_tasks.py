@@ -17,11 +17,11 @@ from harness.jobs import LoadedTask
 from harness.plan import prompt_types
 from model.backend import Encoded
 from model.backends import load_backend
-from model.cache import VectorCache
 from model.dense_search import DenseMtebEncoder
 from model.mteb_encoder import model_meta
 from model.routing import NoPrompts
 from model.source import ModelSource, resolve_model
+from model.task_vectors import TaskVectors
 from model.views import View
 from results.identities import check_scores
 from tasks.errors import DataUnavailableError
@@ -118,7 +118,7 @@ def test_each_distinct_text_is_encoded_once(name):
     source = ModelSource(kind="sentence-transformers", name="a/b", revision="1", fingerprint="0")
     backend = Backend()
     encoder = DenseMtebEncoder(
-        backend, NoPrompts(), model_meta(source, {}), view=View(), cache=VectorCache(10**8)
+        backend, NoPrompts(), model_meta(source, {}), view=View(), vectors=TaskVectors(10**8)
     )
     evaluate_task(loaded.copy(42), encoder, loaded.expected)
     distinct = {item.text for item in task_texts(loaded.task)}
@@ -151,7 +151,7 @@ def test_minilm_gets_its_published_score_on_the_real_sts_benchmark(hub, tmp_path
         NoPrompts(),
         model_meta(source, {}),
         view=View(),
-        cache=VectorCache(10**8),
+        vectors=TaskVectors(10**8),
     )
     evaluation = evaluate_task(loaded.copy(42), encoder, loaded.expected)
     assert evaluation.coverage.n_scored == 1379

@@ -5,11 +5,11 @@ import pytest
 from mteb.models.model_implementations.bm25 import BM25Search
 
 from model.backends.lexical import LexicalBackend
-from model.cache import VectorCache
 from model.lexical_search import LexicalMtebEncoder
 from model.mteb_encoder import model_meta
 from model.routing import NoPrompts
 from model.source import resolve_model
+from model.task_vectors import TaskVectors
 from model.views import View
 from tasks.suites import get_suite, select_tasks
 
@@ -20,7 +20,7 @@ OPTIONS = {"hf_split": "test", "hf_subset": "en", "encode_kwargs": {}, "num_proc
 def encoder():
     meta = model_meta(resolve_model("lexical"), {})
     return LexicalMtebEncoder(
-        LexicalBackend(), NoPrompts(), meta, view=View(), cache=VectorCache(0)
+        LexicalBackend(), NoPrompts(), meta, view=View(), vectors=TaskVectors(0)
     )
 
 

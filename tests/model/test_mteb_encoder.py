@@ -6,11 +6,11 @@ from mteb.types import PromptType
 from torch.utils.data import DataLoader
 
 from model.backend import Encoded
-from model.cache import VectorCache
 from model.errors import ModelError, ModelOutputError
 from model.mteb_encoder import MtebEncoder, model_meta
 from model.routing import PromptConfiguration, Route, make_routing
 from model.source import ModelSource
+from model.task_vectors import TaskVectors
 from model.views import View
 
 RETRIEVAL = next(t.metadata for t in MOCK_TASK_TEST_GRID if t.metadata.type == "Retrieval")
@@ -40,13 +40,13 @@ class FakeBackend:
         return Encoded(self.spoil(vectors), tokens, np.maximum(tokens - 10, 0))
 
 
-def make(backend=None, *, view=View(), cache=None, prompts=None):  # noqa: B008
+def make(backend=None, *, view=View(), vectors=None, prompts=None):  # noqa: B008
     return MtebEncoder(
         backend or FakeBackend(),
         make_routing("mteb", PromptConfiguration(prompts=prompts or {})),
         model_meta(SOURCE, {}),
         view=view,
-        cache=cache if cache is not None else VectorCache(10**6),
+        vectors=vectors if vectors is not None else TaskVectors(10**6),
     )
 
 
@@ -75,9 +75,9 @@ def test_the_same_text_on_both_sides_is_two_texts():
 
 
 def test_another_view_reads_what_is_at_hand():
-    cache, backend = VectorCache(10**6), FakeBackend()
-    encode(make(backend, cache=cache), ["aa", "b"])
-    second = make(backend, cache=cache, view=View(2))
+    cache, backend = TaskVectors(10**6), FakeBackend()
+    encode(make(backend, vectors=cache), ["aa", "b"])
+    second = make(backend, vectors=cache, view=View(2))
     vectors = encode(second, ["b", "aa"])
     assert len(backend.calls) == 1
     assert second.usage.encoded_texts == 0
@@ -88,12 +88,12 @@ def test_another_view_reads_what_is_at_hand():
 
 def test_without_room_texts_are_encoded_again_and_nothing_else_changes():
     backend = FakeBackend()
-    small, large = VectorCache(0), VectorCache(10**6)
+    small, large = TaskVectors(0), TaskVectors(10**6)
     for cache in (small, small, large):
-        encode(make(backend, cache=cache), ["aa", "b"])
+        encode(make(backend, vectors=cache), ["aa", "b"])
     assert len(backend.calls) == 3
-    again = encode(make(backend, cache=small), ["aa", "b"])
-    np.testing.assert_array_equal(again, encode(make(backend, cache=large), ["aa", "b"]))
+    again = encode(make(backend, vectors=small), ["aa", "b"])
+    np.testing.assert_array_equal(again, encode(make(backend, vectors=large), ["aa", "b"]))
 
 
 def test_tokens_and_truncation_are_those_of_the_distinct_texts():
