@@ -18,6 +18,7 @@ from harness.bench_encode import bench_model, device_name
 from harness.bench_tables import write_figures
 from harness.bench_texts import one_token_words
 from harness.console import make_console
+from harness.effort import relative_effort
 from harness.errors import RunError
 from harness.evaluation import evaluate_task
 from harness.executors.local import work_here
@@ -37,7 +38,6 @@ from reports.terminal import render_grid
 from tasks.filters import TaskFilter, filter_tasks
 from tasks.fresh import DEFAULT_SEED
 from tasks.replay import ReplayText, replay_tasks
-from tasks.sizes import task_size
 from tasks.suites import get_suite
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def bench_suite(
             attention=str(backend.attention),
             workers=workers,
         )
-        largest_first = sorted(tasks, key=lambda task: -_asked(task))
+        largest_first = sorted(tasks, key=relative_effort, reverse=True)
         parcels = [ReplayParcel(task, request.fraction, words, source) for task in largest_first]
         started = time.perf_counter()
         for event in (
@@ -221,11 +221,6 @@ def bench_suite(
 
 _WARM_UP = (2000, 600, 100, 30, 10, 3)
 """Tokens of the texts that are encoded before the clock starts."""
-
-
-def _asked(task: AbsTask) -> int:
-    size = task_size(task)
-    return 0 if size is None else size.asked
 
 
 def _nobody(*_: object) -> None:
@@ -247,7 +242,7 @@ def _measure(task: AbsTask, source: ModelSource, desk: Desk) -> TaskTime:
         clock=desk.clock,
     )
     encoder.open_search = desk.open_search
-    evaluate_task(copy, encoder, loaded.expected)
+    evaluate_task(copy, encoder, loaded.expected, processes=desk.processes)
     usage = encoder.usage
     rest = desk.clock() - started - data - usage.encode_seconds - usage.search_seconds
     return TaskTime(

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from harness.errors import EvaluationError
 from harness.predictions import UNUSED_FOLDER, PredictionRecorder
+from harness.retrieval_scores import scored_in_processes
 from results.provenance import Coverage
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def evaluate_task(
     expected: dict[tuple[str, str], int],
     *,
     batch_size: int = 32,
+    processes: int = 1,
 ) -> Evaluation:
     """Evaluate an encoder on a task with mteb's own evaluators.
 
@@ -49,6 +51,7 @@ def evaluate_task(
         encoder: mteb's encoder protocol.
         expected: Number of examples to be scored by (split, subset).
         batch_size: Texts that mteb hands over at a time.
+        processes: Processes that may score at a time; they are forked from this one.
 
     Raises:
         EvaluationError: If an example was not scored, or a main score is no
@@ -59,7 +62,7 @@ def evaluate_task(
     recorder = PredictionRecorder(task)
     # The evaluators' matrices are small: threads cost them more than they bring
     # (2 cores, clustering: 0.3 s with one, up to 8 s with two). torch keeps its own.
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), scored_in_processes(processes):
         results = mteb.evaluate(
             encoder,
             task,

@@ -159,6 +159,7 @@ class TaskRunner:
             encoder,
             loaded.expected,
             batch_size=self._run.spec.batch_size,
+            processes=self._desk.processes,
         )
         self._check_routes(job, encoder.usage)
         return Record(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from harness.effort import relative_effort
 from harness.errors import StorageError
 from harness.executors.local import work_here
 from harness.executors.parcel import Desk, Event, Failure, Finished, Started
@@ -17,7 +18,6 @@ from harness.output import Output
 from harness.plan import Job, Plan
 from results.atomic import write_atomic
 from results.record import Record
-from tasks.sizes import task_size
 
 if TYPE_CHECKING:
     from tasks.hub import DataSet
@@ -130,13 +130,8 @@ def worker_count(asked: int | None, tasks: int) -> int:
 
 
 def largest_first(missing: Mapping[str, tuple[Job, ...]]) -> list[str]:
-    """The tasks, those with the most texts first, so that no long one is left for the end."""
-
-    def size(name: str) -> int:
-        known = task_size(missing[name][0].task)
-        return 0 if known is None else -known.asked
-
-    return sorted(missing, key=size)
+    """The tasks, those that take longest first, so that no long one is left for the end."""
+    return sorted(missing, key=lambda name: -relative_effort(missing[name][0].task))
 
 
 def _events(

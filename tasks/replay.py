@@ -263,14 +263,13 @@ def _searches(block: Mapping[str, Any], fraction: float, text: ReplayText) -> di
     }
     # Neighbours in a row of the documents at random, begun anywhere: different ones, quickly drawn.
     row = [documents[number] for number in text.rng.permutation(len(documents))] * 2
-    starts = text.rng.integers(len(documents), size=(len(queries), 2)).tolist()
-    most = min(len(documents), candidates)
-    for query, (first, second) in zip(queries, starts, strict=True):
-        relevant = dict.fromkeys(row[first : first + judged], 1)
-        data["relevant_docs"][query] = relevant
+    most = min(len(documents), max(judged, candidates))
+    for query, first in zip(
+        queries, text.rng.integers(len(documents), size=len(queries)).tolist(), strict=True
+    ):
+        data["relevant_docs"][query] = dict.fromkeys(row[first : first + judged], 1)
         if candidates:
-            found = dict.fromkeys([*relevant, *row[second : second + most]])
-            data["top_ranked"][query] = list(found)
+            data["top_ranked"][query] = row[first : first + most]
     return data
 
 

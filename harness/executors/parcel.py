@@ -27,6 +27,7 @@ class Desk:
         clock: Seconds in which this desk was not kept waiting.
         progress: Told how far each encode call is; None where somebody else tells.
         fetching: Told of each data set that has to be fetched first.
+        processes: Processes that may score at a time.
     """
 
     backend: Backend | None
@@ -34,6 +35,7 @@ class Desk:
     clock: Callable[[], float] = time.perf_counter
     progress: EncodeProgress | None = None
     fetching: Callable[[DataSet], None] = lambda _: None
+    processes: int = 1
 
 
 class Parcel(Protocol):

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 __all__: list[str] = []
 
@@ -60,19 +61,19 @@ def _work(channel: object, work: object) -> None:
     from harness.executors.channel import Channel, Fetching, Result, Work
     from harness.executors.local import failure
     from harness.executors.parcel import Desk, Finished
+    from harness.executors.pool import usable_cores
     from harness.executors.remote import RemoteModel
 
     assert isinstance(channel, Channel)
     assert isinstance(work, Work)
-    desk = Desk(backend=None, fetching=lambda data: channel.send(Fetching(data)))
+    desk = Desk(
+        backend=None,
+        fetching=lambda data: channel.send(Fetching(data)),
+        processes=max(1, usable_cores() // 2),
+    )
     if work.facts is not None:
         model = RemoteModel(channel, work.facts)
-        desk = Desk(
-            backend=model,
-            open_search=model.open_search,
-            clock=model.clock,
-            fetching=desk.fetching,
-        )
+        desk = replace(desk, backend=model, open_search=model.open_search, clock=model.clock)
     try:
         for result in work.parcel.work(desk):
             channel.send(Result(result))

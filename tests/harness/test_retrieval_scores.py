@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from mteb._evaluators import retrieval_evaluator
+from mteb._evaluators.retrieval_metrics import calculate_retrieval_scores
+
+import harness.retrieval_scores
+from harness.effort import relative_effort
+from harness.retrieval_scores import scored_in_processes
+from tasks.suites import get_suite
+
+CUTS = [1, 3, 10, 100]
+
+
+def searches(queries, seed=0):
+    """Few distinct scores, so that ties are common; queries without and with wrong results."""
+    rng = np.random.default_rng(seed)
+    documents = [f"d{number}" for number in range(50)]
+    judged, found = {}, {}
+    for number in range(queries):
+        relevant = rng.choice(documents, size=3, replace=False).tolist()
+        judged[f"q{number}"] = {name: int(rng.integers(0, 3)) for name in relevant} | {"d0": 1}
+        names = rng.choice(documents, size=int(rng.integers(1, 30)), replace=False).tolist()
+        found[f"q{number}"] = {name: float(rng.integers(0, 6)) / 5 for name in names}
+    return found, judged
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(harness.retrieval_scores, "MANY_QUERIES", 10)
+
+
+@pytest.mark.parametrize("queries", [10, 11, 257])
+@pytest.mark.parametrize("processes", [2, 3])
+def test_every_number_is_mtebs_own(few, queries, processes):
+    found, judged = searches(queries)
+    expected = calculate_retrieval_scores(found, judged, CUTS)
+    with scored_in_processes(processes):
+        assert retrieval_evaluator.calculate_retrieval_scores is not calculate_retrieval_scores
+        scores = retrieval_evaluator.calculate_retrieval_scores(found, judged, CUTS)
+    assert retrieval_evaluator.calculate_retrieval_scores is calculate_retrieval_scores
+    for name in expected._fields:
+        ours, theirs = (dict(getattr(of, name)) for of in (scores, expected))
+        assert list(ours) == list(theirs), name
+        if name == "all_scores":
+            assert ours == theirs
+        else:
+            np.testing.assert_array_equal(list(ours.values()), list(theirs.values()), name)
+
+
+def test_few_queries_and_one_process_are_left_to_mteb(few, monkeypatch):
+    monkeypatch.setattr(harness.retrieval_scores, "_calculate", None)
+    found, judged = searches(9)
+    with scored_in_processes(2):
+        retrieval_evaluator.calculate_retrieval_scores(found, judged, CUTS)
+    found, judged = searches(30)
+    with scored_in_processes(1):
+        retrieval_evaluator.calculate_retrieval_scores(found, judged, CUTS)
+
+
+def test_a_query_that_nobody_judged_is_an_error(few):
+    found, judged = searches(20)
+    judged["q7"] = {}
+    with scored_in_processes(2), pytest.raises(ValueError, match="no scores for some"):
+        retrieval_evaluator.calculate_retrieval_scores(found, judged, CUTS)
+
+
+def test_what_takes_longest_is_begun_first():
+    tasks = sorted(get_suite("english").tasks(), key=relative_effort, reverse=True)
+    names = [task.metadata.name for task in tasks]
+    assert names[0] == "MindSmallReranking"
+    assert names.index("ArXivHierarchicalClusteringS2S") < names.index("STSBenchmark")
+    assert names.index("TRECCOVID") < names.index("ArguAna")
