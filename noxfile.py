@@ -46,7 +46,7 @@ def report(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, with coverage: `nox -s tests -- tests/model -k views`."""
-    install(session, "starter,bench,test")
+    install(session, "starter,bench,chunking,test")
     session.run("coverage", "erase")
     session.run("pytest", "--cov", "--cov-report=", *session.posargs)
     session.run("coverage", "report")
@@ -55,7 +55,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the arrows between the rooms."""
-    install(session, "starter,bench,test,lint")
+    install(session, "starter,bench,chunking,test,lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")

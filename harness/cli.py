@@ -14,6 +14,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from harness.cli_bench import bench
+from harness.cli_cache import cache
 from harness.console import make_console, quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
 from harness.flags import SpecFlags
@@ -49,6 +50,7 @@ app.command(suites)
 routing = App(name="routing", help="Which adapter, prompt and dimension each task gets.")
 app.command(routing)
 app.command(bench)
+app.command(cache)
 
 SpecFile = Annotated[Path | None, Parameter(name="SPEC", show_default=False)]
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
@@ -223,13 +225,15 @@ def encode(
         A file of texts, one a line, or of JSON lines: strings, or objects with "text" and
         perhaps "adapter". - is standard input.
     output
-        The .npy file to write: float32, one row a text, in the order of the input.
+        The .npy file to write: float32 or what the view stores, one row a text, in the order of
+        the input.
     adapter
         Adapter of a model that has several; none for no adapter and no prompt.
     prompt
         Put the adapter's published prompt before each text; --no-prompt leaves it out.
     view
-        What is kept of each vector: dim=N or dim=full.
+        What is kept of each vector: dim=N or dim=full, with float16, binary or ubinary after it
+        for fewer bits.
     input_format
         txt or jsonl; by the file's name if left out.
     revision

@@ -80,6 +80,47 @@ def bench_suite(
     return bench_suite_command(request, output, quiet=quiet)
 
 
+@bench.command(name="sweep")
+def bench_sweep(
+    *,
+    model: Annotated[str, Parameter(name=["--model", "-m"])] = "minilm",
+    suite: Annotated[str, Parameter(name=["--suite", "-s"])] = "starter",
+    tasks: str | None = None,
+    peer_view: Annotated[list[str] | None, Parameter(negative="")] = None,
+    workers: int | None = None,
+    output: Output = None,
+    quiet: bool = False,
+) -> int:
+    """Measure 28 views beside one, and beside mteb's own wrappers, which encode for each view.
+
+    Examples:
+        jina-eval bench sweep
+        jina-eval bench sweep --peer-view dim=384 --peer-view dim=48,int8
+
+    Parameters
+    ----------
+    model
+        minilm, a folder, or ORGANISATION/MODEL on the hub.
+    suite
+        The suite.
+    tasks
+        Only these tasks of the suite, separated by commas.
+    peer_view
+        A view to evaluate through mteb's wrappers too. Repeat it for several.
+    workers
+        Processes that score beside the one with the model; as in a run if left out.
+    output
+        JSON file for the figures.
+    quiet
+        Show the tables and nothing else.
+    """
+    from harness.bench_sweep import SweepRequest, bench_sweep_command
+    from harness.flags import split_list
+
+    request = SweepRequest(model, suite, split_list(tasks), tuple(peer_view or ()), workers)
+    return bench_sweep_command(request, output, quiet=quiet)
+
+
 @bench.command(name="encode")
 def bench_encode(
     *,

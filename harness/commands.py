@@ -15,6 +15,7 @@ from harness.executors.pool import WorkerPool
 from harness.output import Output, default_output
 from harness.plan import Plan, make_plan, resolve_run
 from harness.run import Outcome, execute
+from harness.run_cache import describe_cache
 from harness.spec import RunSpec
 from model.errors import ModelError
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
@@ -117,6 +118,7 @@ def _resolved_table(plan: Plan) -> Table:
         else:
             shown = MISSING if value is None else str(value)
         table.add_row(Text(key, style="dim"), Text(shown))
+    table.add_row(Text("cache", style="dim"), Text(describe_cache(plan.run.spec)))
     return table
 
 

@@ -102,7 +102,7 @@ def encode_progress(
 
 @dataclass
 class _TaskState:
-    """A task that is under way: its views without a record, and what to say of its first."""
+    """A task that is under way: the records it lacks, and what to say of its first."""
 
     waiting: set[str]
     widest: str | None = None
@@ -169,7 +169,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     def task_started(self, jobs: tuple[Job, ...]) -> None:
         """Say which tasks are under way."""
-        self._tasks[jobs[0].ref.task] = _TaskState({str(job.view) for job in jobs})
+        self._tasks[jobs[0].ref.task] = _TaskState({str(job.ref) for job in jobs})
         self._name_tasks()
 
     def fetching(self, data: DataSet) -> None:
@@ -194,7 +194,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         state = self._tasks[job.ref.task]
         if state.widest is None:
             state.widest = f"{facts.score * 100:6.2f} {facts.task.main_score} ({facts.view})"
-        state.waiting.discard(str(job.view))
+        state.waiting.discard(str(job.ref))
         if not state.waiting:
             seconds = time.perf_counter() - state.started
             self._line(f"  {job.ref.task:<40} {state.widest:<40} {seconds:6.1f} s")

@@ -65,7 +65,14 @@ def encode_command(request: EncodeRequest, *, quiet: bool) -> int:
         raise RunError(f"output {str(request.output)!r}: vectors are written as .npy")
     view = View.parse(request.view)
     if view.by_route:
-        raise RunError("view 'dim=route': only tasks have routes; allowed: dim=N or dim=full")
+        raise RunError(f"view '{view}': only tasks have routes; allowed: dim=N or dim=full")
+    if view.needs_calibration:
+        raise RunError(
+            f"view '{view}': there is no corpus to calibrate 8 bits on; allowed here: float16, "
+            "binary, ubinary"
+        )
+    if view.rescore is not None:
+        raise RunError(f"view '{view}': only searches are rescored")
     source = resolve_model(request.model, request.revision)
     if source.kind == "lexical":
         raise ModelError("model 'lexical' has no vectors that stand for themselves")
@@ -85,7 +92,7 @@ def encode_command(request: EncodeRequest, *, quiet: bool) -> int:
         console.print(
             f"{len(rows):,} texts, {counts.tokens:,} tokens{cut}, {seconds:.1f} s on "
             f"{backend.device} in {backend.precision} ({backend.attention}) "
-            f"→ {request.output}, {len(rows):,} × {counts.width} float32",
+            f"→ {request.output}, {len(rows):,} × {counts.width} {counts.kind}",
             soft_wrap=True,
         )
     return 0
@@ -115,6 +122,7 @@ def _route(row: InputText, source: ModelSource, request: EncodeRequest) -> Route
 @dataclass
 class _Counts:
     width: int = 0
+    kind: str = "float32"
     tokens: int = 0
     truncated: int = 0
 
@@ -142,11 +150,11 @@ def _write(
                 texts = [row.text for row in rows[here]]
                 encoded = encode_mixed(backend, texts, routes[here], progress)
                 check_vectors(encoded.vectors, texts, backend.width)
-                vectors = view.read(encoded.vectors)
+                vectors = view.codes(encoded.vectors)
                 if start == 0:
-                    counts.width = vectors.shape[1]
-                    _write_header(file, (len(rows), counts.width))
-                file.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
+                    counts.width, counts.kind = vectors.shape[1], vectors.dtype.name
+                    _write_header(file, vectors.dtype, (len(rows), counts.width))
+                file.write(np.ascontiguousarray(vectors).tobytes())
                 if encoded.tokens is not None and encoded.truncated is not None:
                     counts.tokens += int(encoded.tokens.sum())
                     counts.truncated += int((encoded.truncated > 0).sum())
@@ -161,8 +169,8 @@ def _write(
     return counts
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
+def _write_header(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, int]) -> None:
     """The head of a .npy file, whose rows follow as they are made."""
     np.lib.format.write_array_header_1_0(
-        file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+        file, {"descr": dtype.str, "fortran_order": False, "shape": shape}
     )

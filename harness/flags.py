@@ -41,8 +41,15 @@ class SpecFlags:
     max_texts: int | None = None
     """Leave out tasks with more texts than this, and those whose size is not known."""
 
-    view: Annotated[list[str] | None, Parameter(name=["--view", "-v"], negative="")] = None
-    """What is read of each vector: dim=N or dim=full. Repeat it for several."""
+    view: Annotated[list[str] | None, Parameter(name=["--view", "--views", "-v"], negative="")] = (
+        None
+    )
+    """What is read of each vector: dim=N, dim=N,int8 (float16, uint8, binary, ubinary), or a set of
+    views: mrl, sweep. Repeat it for several."""
+
+    chunking: Annotated[list[str] | None, Parameter(negative="")] = None
+    """How documents of searches become vectors: none, or naive: or late: with fixed=TOKENS,
+    sentences=N or semantic=TOKENS. Repeat it for several."""
 
     routing: str | None = None
     """Which adapter and prompt each task gets: paper, mteb, adapter=NAME, none, or a TOML file."""
@@ -68,6 +75,12 @@ class SpecFlags:
     token_budget: int | None = None
     """Tokens a batch, for models that read packed input; what suits the device if left out."""
 
+    cache: str | None = None
+    """Folder in which vectors are kept from run to run; auto for the user's own, off for none."""
+
+    cache_size: str | None = None
+    """How large that folder may become; 20GB if left out."""
+
     workers: int | None = None
     """Processes that score beside the one with the model; as many as are of use if left out."""
 
@@ -80,9 +93,10 @@ class SpecFlags:
         values: dict[str, Any] = {
             name: getattr(self, name)
             for name in RunSpec.model_fields
-            if name not in ("views", *_LISTS)
+            if name not in ("views", "chunkings", *_LISTS)
         }
         values["views"] = None if self.view is None else tuple(self.view)
+        values["chunkings"] = None if self.chunking is None else tuple(self.chunking)
         for name in _LISTS:
             given = getattr(self, name)
             if given is not None:

@@ -8,17 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.calibration import TaskCalibration, calibrate
 from harness.environment import describe_environment
 from harness.errors import EvaluationError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.executors.parcel import Desk
 from harness.plan import Job, ResolvedRun
 from model.backends import load_backend
+from model.chunking import Chunking
 from model.dense_search import DenseMtebEncoder
 from model.mteb_encoder import MtebEncoder, model_meta
 from model.task_vectors import TaskVectors
 from model.usage import TextTally, Usage
 from results.provenance import (
+    CalibrationFacts,
     Cost,
     Environment,
     ModelFacts,
@@ -114,6 +117,23 @@ class TaskParcel:
         yield from enumerate(runner.records(self.jobs))
 
 
+@dataclass(frozen=True)
+class _TaskBench:
+    """What the jobs of one task share.
+
+    Attributes:
+        jobs: All of them.
+        loaded: The task with its data.
+        vectors: Vectors at hand.
+        calibrations: Of 8-bit views, by chunking, as soon as one needs them.
+    """
+
+    jobs: tuple[Job, ...]
+    loaded: LoadedTask
+    vectors: TaskVectors
+    calibrations: dict[Chunking, TaskCalibration]
+
+
 class TaskRunner:
     """Runs jobs of one run spec with one loaded model."""
 
@@ -144,33 +164,34 @@ class TaskRunner:
             self._backend.prepare([item.text for item in task_texts(loaded.task)])
         # Also for a single view: what is encoded together must not depend on how many
         # views are still missing, or a resumed run would differ in the last bits.
-        vectors = TaskVectors(CACHE_BYTES)
+        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {})
         for job in jobs:
-            yield self._do(job, loaded, vectors)
+            yield self._do(job, bench)
 
     def _load(self, template: AbsTask) -> LoadedTask:
         return LoadedTask.of(load_fresh(template, self._run.spec.seed, self._desk.fetching))
 
-    def _do(self, job: Job, loaded: LoadedTask, vectors: TaskVectors) -> Record:
+    def _do(self, job: Job, bench: _TaskBench) -> Record:
         started = self._desk.clock()
-        encoder = self._encoder(job, vectors)
+        encoder = self._encoder(job, bench)
+        calibration = self._calibrate(job, encoder, bench)
         evaluation = evaluate_task(
-            loaded.copy(self._run.spec.seed),
+            bench.loaded.copy(self._run.spec.seed),
             encoder,
-            loaded.expected,
+            bench.loaded.expected,
             batch_size=self._run.spec.batch_size,
             processes=self._desk.processes,
         )
         self._check_routes(job, encoder.usage)
+        seconds = self._desk.clock() - started
+        provenance = self._provenance(job, bench.loaded, evaluation, encoder.usage, seconds)
         return Record(
             ref=job.ref,
             task_result=task_result_data(evaluation.task_result),
-            provenance=self._provenance(
-                job, loaded, evaluation, encoder.usage, self._desk.clock() - started
-            ),
+            provenance=provenance.model_copy(update={"calibration": calibration}),
         )
 
-    def _encoder(self, job: Job, vectors: TaskVectors) -> MtebEncoder:
+    def _encoder(self, job: Job, bench: _TaskBench) -> MtebEncoder:
         kind: type[MtebEncoder] = DenseMtebEncoder
         if self._run.source.kind == "lexical":
             from model.lexical_search import LexicalMtebEncoder
@@ -179,15 +200,38 @@ class TaskRunner:
         encoder = kind(
             self._backend,
             self._run.routing,
-            model_meta(self._run.source, self._run.experiment(job.view)),
+            model_meta(self._run.source, self._run.experiment(job.view, job.chunking)),
             view=job.view,
-            vectors=vectors,
+            vectors=bench.vectors,
+            chunking=job.chunking,
+            chunkings=tuple(dict.fromkeys(other.chunking for other in bench.jobs)),
             progress=self._desk.progress,
             clock=self._desk.clock,
         )
         if isinstance(encoder, DenseMtebEncoder):
             encoder.open_search = self._desk.open_search
         return encoder
+
+    def _calibrate(
+        self, job: Job, encoder: MtebEncoder, bench: _TaskBench
+    ) -> CalibrationFacts | None:
+        """Give the encoder the calibration that its view needs, fitted once for all views."""
+        if not job.view.needs_calibration:
+            return None
+        if job.chunking not in bench.calibrations:
+            dims = {
+                other.view.dim or encoder.backend.width or 0
+                for other in bench.jobs
+                if other.view.needs_calibration
+            }
+            reader = self._encoder(job, bench)
+            bench.calibrations[job.chunking] = calibrate(bench.loaded.task, reader, dims)
+            encoder.usage.encoded_texts += reader.usage.encoded_texts
+            encoder.usage.encode_seconds += reader.usage.encode_seconds
+        found = bench.calibrations[job.chunking]
+        dim = job.view.dim or encoder.backend.width or 0
+        encoder.calibration = found.by_dim[dim]
+        return found.facts(dim)
 
     @staticmethod
     def _check_routes(job: Job, usage: Usage) -> None:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
+from harness.run_cache import open_cache
 from harness.spec import RunSpec
 from model.backends import PRECISIONS, check_settings
+from model.chunking import WHOLE, Chunking
 from model.routing import Routing, make_routing
 from model.source import ModelSource, resolve_model
-from model.views import View, resolve_views
+from model.views import View, expand_views
 from results.provenance import Identity, RouteFacts
 from results.record import RecordRef
 from results.store import RecordStore
@@ -41,6 +44,7 @@ class ResolvedRun:
         source: The model that was found.
         routing: Decides adapter and prompt.
         views: Concrete views, widest first.
+        chunkings: How documents of searches become vectors.
         suite: The suite.
         suite_tasks: All the suite's tasks, name to type.
         tasks: The tasks to run; never evaluated themselves.
@@ -50,6 +54,7 @@ class ResolvedRun:
     source: ModelSource
     routing: Routing
     views: tuple[View, ...]
+    chunkings: tuple[Chunking, ...]
     suite: Suite
     suite_tasks: Mapping[str, str]
     tasks: tuple[AbsTask, ...]
@@ -68,19 +73,26 @@ class ResolvedRun:
             "suite": self.suite.name,
             "tasks": [task.metadata.name for task in self.tasks],
             "views": [str(view) for view in self.views],
+            "chunkings": [str(chunking) for chunking in self.chunkings],
             "routing": self.routing.name,
             "precision": self.spec.precision,
             "max_length": self.max_length,
             "seed": self.spec.seed,
         }
 
-    def experiment(self, view: View) -> dict[str, Any]:
+    def experiment(self, view: View, chunking: Chunking = WHOLE) -> dict[str, Any]:
         """The settings that are not the model's defaults, for mteb's experiment folders."""
         settings: dict[str, Any] = {}
         if view.by_route:
             settings["embed_dim"] = "route"
-        elif view != self.full_view:
+        elif view.dim != self.source.width:
             settings["embed_dim"] = view.dim
+        if view.precision != "float32":
+            settings["output_dtype"] = view.precision
+        if view.rescore is not None:
+            settings["rescore"] = view.rescore
+        if chunking != WHOLE:
+            settings["chunking"] = str(chunking).replace(":", "-").replace("=", "-")
         if self.routing.name != self.source.default_routing:
             settings["routing"] = self.routing.name
         if self.spec.precision != PRECISIONS[0]:
@@ -90,11 +102,6 @@ class ResolvedRun:
         if self.spec.seed != DEFAULT_SEED:
             settings["seed"] = self.spec.seed
         return settings
-
-    @property
-    def full_view(self) -> View:
-        """The view that reads the whole vector."""
-        return View(self.source.width)
 
     def view_of(self, task: AbsTask, view: View) -> View:
         """What a view is for one task: `dim=route` gets the dimension of the task's route.
@@ -110,9 +117,15 @@ class ResolvedRun:
                 f"task {task.metadata.name}: routing {self.routing.name!r} reads {dim} dimensions, "
                 f"but vectors of {self.source.name} have {width or 'no fixed number'}"
             )
-        return View(dim or width, by_route=True)
+        return replace(view, dim=dim or width)
 
-    def identity(self, task: AbsTask, view: View) -> Identity:
+    def chunkings_of(self, task: AbsTask) -> tuple[Chunking, ...]:
+        """The chunkings that concern a task: only searches have documents to cut."""
+        if all(map(is_search, task_parts(task))):
+            return self.chunkings
+        return tuple(chunking for chunking in self.chunkings if chunking == WHOLE)
+
+    def identity(self, task: AbsTask, view: View, chunking: Chunking = WHOLE) -> Identity:
         """Everything that decides the score of one job."""
         dataset, dataset_revision = _data(task)
         return Identity(
@@ -126,6 +139,7 @@ class ResolvedRun:
             splits={split: tuple(task.hf_subsets) for split in task.eval_splits},
             view=str(view),
             dim=view.dim if view.by_route else None,
+            chunking=str(chunking),
             routes=self.routes(task),
             precision=self.spec.precision,
             max_length=self.max_length,
@@ -160,6 +174,7 @@ class Job:
     Attributes:
         task: The task to evaluate a fresh copy of.
         view: What is read of each vector.
+        chunking: How its documents become vectors.
         ref: Where its record belongs.
         identity: Everything that decides its score.
         stored: Whether its record is there already.
@@ -167,6 +182,7 @@ class Job:
 
     task: AbsTask
     view: View
+    chunking: Chunking
     ref: RecordRef
     identity: Identity
     stored: bool
@@ -198,24 +214,42 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
             does not go together; the message names it and what is allowed.
     """
     suite = get_suite(spec.suite)
-    views = tuple(View.parse(text) for text in spec.views)
     source = resolve_model(spec.model, spec.revision)
     routing = make_routing(spec.routing or source.default_routing, source.prompts)
-    if not views and routing.has_dims:
-        views = (View(by_route=True),)
+    if not spec.views and routing.has_dims:
+        views: tuple[View, ...] = (View(by_route=True),)
+    else:
+        views = expand_views(spec.views, source.width)
     if any(view.by_route for view in views) and not routing.has_dims:
         raise RunError(f"view 'dim=route': routing {routing.name!r} states no dimensions")
     check_settings(source, **spec.settings())
+    open_cache(spec)
     all_tasks = suite.tasks(spec.seed)
-    return ResolvedRun(
+    run = ResolvedRun(
         spec=spec,
         source=source,
         routing=routing,
-        views=resolve_views(views, source.width),
+        views=views,
+        chunkings=_chunkings(spec, source),
         suite=suite,
         suite_tasks={task.metadata.name: task.metadata.type for task in all_tasks},
         tasks=filter_tasks(suite, spec.task_filter(), spec.seed),
     )
+    if not any(map(run.chunkings_of, run.tasks)):
+        asked = ", ".join(spec.chunkings)
+        raise RunError(
+            f"chunking {asked}: only documents of searches are cut, and {suite.name} has none here"
+        )
+    return run
+
+
+def _chunkings(spec: RunSpec, source: ModelSource) -> tuple[Chunking, ...]:
+    chunkings = tuple(dict.fromkeys(map(Chunking.parse, spec.chunkings))) or (WHOLE,)
+    for chunking in chunkings:
+        if chunking != WHOLE and source.kind == "lexical":
+            raise RunError(f"chunking '{chunking}': model 'lexical' finds whole documents only")
+        chunking.check_fits(spec.max_length or source.max_length)
+    return chunkings
 
 
 def make_plan(run: ResolvedRun, store: RecordStore, *, overwrite: bool = False) -> Plan:
@@ -233,20 +267,22 @@ def make_plan(run: ResolvedRun, store: RecordStore, *, overwrite: bool = False) 
 
     jobs = []
     experiments = {
-        view: model_meta(run.source, run.experiment(view)).experiment_name for view in run.views
+        (chunking, view): model_meta(run.source, run.experiment(view, chunking)).experiment_name
+        for chunking in run.chunkings
+        for view in run.views
     }
     for task in run.tasks:
-        for view in run.views:
+        for chunking, view in itertools.product(run.chunkings_of(task), run.views):
             ref = RecordRef(
                 model=run.source.name,
                 revision=run.source.revision,
-                experiment=experiments[view],
+                experiment=experiments[chunking, view],
                 task=task.metadata.name,
             )
             reads = run.view_of(task, view)
-            identity = run.identity(task, reads)
+            identity = run.identity(task, reads, chunking)
             stored = not overwrite and store.find(ref, identity) is not None
-            jobs.append(Job(task=task, view=reads, ref=ref, identity=identity, stored=stored))
+            jobs.append(Job(task, reads, chunking, ref, identity, stored))
     return Plan(run=run, jobs=tuple(jobs))
 
 
@@ -262,12 +298,18 @@ def _data(task: AbsTask) -> tuple[str, str]:
     return f"the {len(parts)} parts of {task.metadata.name}", digest[:40]
 
 
+def is_search(task: AbsTask) -> bool:
+    """Whether a task finds or ranks documents."""
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+
+    return isinstance(task, AbsTaskRetrieval)
+
+
 def prompt_types(task: AbsTask) -> tuple[PromptType | None, ...]:
     """The prompt types under which mteb hands a task's texts to an encoder."""
-    from mteb.abstasks.retrieval import AbsTaskRetrieval
     from mteb.types import PromptType
 
-    if isinstance(task, AbsTaskRetrieval):
+    if is_search(task):
         return (PromptType.query, PromptType.document)
     sides = (getattr(task, "input1_prompt_type", None), getattr(task, "input2_prompt_type", None))
     return tuple(dict.fromkeys(sides))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,7 @@ from harness.executors.pool import MOST_WORKERS, WorkerPool, usable_cores
 from harness.interrupts import check_interrupt
 from harness.output import Output
 from harness.plan import Job, Plan
+from harness.run_cache import cached
 from results.atomic import write_atomic
 from results.record import Record
 
@@ -140,23 +142,33 @@ def _events(
     from harness.environment import describe_environment
     from harness.jobs import TaskParcel
     from model.backends import load_backend
+    from model.chunking import WHOLE
 
     backend = environment = None
     if plan.run.source.kind != "lexical" or pool is None:
         backend = load_backend(plan.run.source, **plan.run.spec.settings())
+        for chunking in plan.run.chunkings:
+            if chunking != WHOLE:
+                backend.check_chunking(chunking)
         environment = describe_environment(backend)
     missing = plan.missing_by_task()
     parcels = [TaskParcel(plan.run, missing[task], environment) for task in tasks]
-    if pool is None:
-        desk = Desk(backend, progress=observer.encoded, fetching=observer.fetching)
-        return work_here(parcels, desk)
-    return pool.work(parcels, backend, progress=observer.encoded, fetching=observer.fetching)
+    with ExitStack() as stack:
+        if backend is not None:
+            backend = stack.enter_context(cached(backend, plan.run.source, plan.run.spec))
+        if pool is None:
+            desk = Desk(backend, progress=observer.encoded, fetching=observer.fetching)
+            yield from work_here(parcels, desk)
+        else:
+            yield from pool.work(
+                parcels, backend, progress=observer.encoded, fetching=observer.fetching
+            )
 
 
 def _store(record: Record, plan: Plan, job: Job, output: Output) -> None:
     from model.mteb_encoder import model_meta
 
-    meta = model_meta(plan.run.source, plan.run.experiment(job.view))
+    meta = model_meta(plan.run.source, plan.run.experiment(job.view, job.chunking))
     try:
         output.store.write(record, meta.to_dict())
     except OSError as error:

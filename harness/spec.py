@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from harness.errors import SpecError
+from model.cache.limits import DEFAULT_SIZE
 from tasks.filters import TaskFilter
 
 __all__ = ["DEFAULT_MODELS", "Precision", "RunSpec", "load_specs"]
@@ -24,7 +25,7 @@ _LEXICAL = "lexical"
 
 _SETTINGS = ("device", "precision", "max_length", "batch_size", "attention", "token_budget")
 
-_OF_EMBEDDING_MODELS = ("views", "routing", *_SETTINGS)
+_OF_EMBEDDING_MODELS = ("views", "chunkings", "routing", "cache", "cache_size", *_SETTINGS)
 
 Precision = Literal["float32", "bfloat16", "float16", "float8"]
 
@@ -40,8 +41,10 @@ class RunSpec(BaseModel):
         types: Task types to run; empty for all.
         languages: ISO 639-3 codes of the languages to run; empty for all.
         max_texts: Leave out tasks with more texts; None for none.
-        views: What is read of each vector, such as "dim=128"; empty for the
-            full vector and the Matryoshka sizes below it.
+        views: What is read of each vector, such as "dim=128" or "dim=64,int8", or the sets "mrl"
+            and "sweep"; empty for the full vector and the Matryoshka sizes below it.
+        chunkings: How documents of searches become vectors, such as "late:fixed=256"; empty for
+            "none".
         routing: Name of the routing profile; None for the model's own.
         precision: Number format of the model's arithmetic.
         max_length: Longest input in tokens; None for the model's own limit.
@@ -53,6 +56,9 @@ class RunSpec(BaseModel):
             decide scores beyond their last digits.
         token_budget: Tokens a batch, for models that read packed input; None
             for what suits the device. Does not decide scores.
+        cache: Folder in which vectors are kept from run to run; "auto" for the
+            user's own, "off" for none. Does not decide scores.
+        cache_size: How large that folder may become, such as "20GB".
         workers: Processes that read data, search and score beside the one with
             the model; 0 for none, None for as many as there is use for. Does
             not decide scores.
@@ -68,6 +74,7 @@ class RunSpec(BaseModel):
     languages: tuple[StrictStr, ...] = ()
     max_texts: Annotated[StrictInt, Field(ge=1)] | None = None
     views: tuple[StrictStr, ...] = ()
+    chunkings: tuple[StrictStr, ...] = ()
     routing: StrictStr | None = None
     precision: Precision = "float32"
     max_length: Annotated[StrictInt, Field(ge=1)] | None = None
@@ -76,6 +83,8 @@ class RunSpec(BaseModel):
     batch_size: Annotated[StrictInt, Field(ge=1)] = 32
     attention: StrictStr = "auto"
     token_budget: Annotated[StrictInt, Field(ge=1)] | None = None
+    cache: StrictStr = "auto"
+    cache_size: StrictStr = DEFAULT_SIZE
     workers: Annotated[StrictInt, Field(ge=0, le=256)] | None = None
 
     def task_filter(self) -> TaskFilter:

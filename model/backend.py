@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from model.chunking import Chunking
 from model.routing import Route
 
 __all__ = ["Backend", "Encoded", "Progress", "spread"]
@@ -140,5 +141,35 @@ class Backend(Protocol):
             texts: Texts without their prompt.
             route: The adapter and prompt to encode them with.
             progress: Told how far it is.
+        """
+        ...
+
+    def check_chunking(self, chunking: Chunking) -> None:
+        """Refuse a chunking that this model cannot do, before anything is encoded.
+
+        Raises:
+            ModelError: Naming why it cannot, or what is not installed.
+        """
+        ...
+
+    def encode_chunks(
+        self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress
+    ) -> tuple[Encoded, ...]:
+        """Turn documents into vectors of their chunks, by several chunkings at once.
+
+        Args:
+            texts: Documents without their prompt.
+            route: The adapter and prompt to encode them with.
+            chunkings: How to cut and pool; "none" is not allowed here. All
+                late ones together take one pass through the model.
+            progress: Told how far it is; counts each text once.
+
+        Returns:
+            One a chunking, each with `counts`. `tokens` are the whole
+            document's, prompt and special tokens included; `truncated` those
+            that went into none of its vectors.
+
+        Raises:
+            ModelError: As of `check_chunking`.
         """
         ...

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from model.backend import spread
+from model.chunking import WHOLE
 from model.errors import ModelError
 from model.mteb_encoder import MtebEncoder
-from model.top_k import DOCUMENT_BLOCK, ExactSearch, OpenSearch, Search
+from model.pair_scores import pair_scores
+from model.top_k import DOCUMENT_BLOCK, ExactSearch, OpenSearch, Search, keep_best
 from model.unanswered import answer_all
 
 if TYPE_CHECKING:
@@ -31,14 +33,14 @@ if TYPE_CHECKING:
 __all__ = ["DenseMtebEncoder"]
 
 _SHARD_BYTES = 200_000_000
-_PAIR_BYTES = 50_000_000
+_LENGTHS_AT_A_TIME = 1024
 
 
 class DenseMtebEncoder(MtebEncoder):
     """mteb's encoder and search protocols in one.
 
     Similarity is the cosine in float32, whatever the model computes in. A document's score does
-    not depend on the shard that it is in.
+    not depend on the shard that it is in. Bits are searched as bits: see `model.top_k.unit`.
 
     Attributes:
         open_search: Where documents are searched; None for here, on the model's device.
@@ -72,28 +74,34 @@ class DenseMtebEncoder(MtebEncoder):
             ModelError: If a candidate is not in the corpus.
         """
         identifiers = queries["id"][:]
-        vectors = self._vectors(queries, "query", kwargs)
+        vectors, rows, _ = self._distinct(queries, "query", kwargs)
         if top_ranked is None:
-            found = self._search_all(identifiers, vectors, top_k, kwargs)
+            found = self._search_all(identifiers, vectors[rows], top_k, kwargs)
         else:
             candidates = [list(dict.fromkeys(top_ranked.get(name, ()))) for name in identifiers]
-            found = self._rank(identifiers, candidates, vectors, top_k, kwargs)
+            asked = np.repeat(rows, [len(names) for names in candidates])
+            scores = self._rank(identifiers, candidates, vectors, asked, kwargs)
+            with self._timed():
+                found = _best_of_each(identifiers, candidates, scores, top_k)
         return answer_all(found, identifiers)
 
     def _search_all(
         self,
         identifiers: list[str],
-        queries: npt.NDArray[np.float32],
+        queries: npt.NDArray[Any],
         top_k: int,
         options: Mapping[str, Any],
     ) -> RetrievalOutputType:
-        search = self._start(queries, top_k)
-        for rows in self._shards(len(self._corpus)):
-            vectors = self._vectors(self._corpus.select(rows), "document", options)
+        rescore = self.view.rescore
+        search = self._start(queries, min(len(self._corpus), top_k * (rescore or 1)))
+        for rows in self._shards(np.arange(len(self._corpus))):
+            vectors, counts = self._documents(rows, options)
             with self._timed():
-                search.add(vectors)
+                search.add(vectors, counts)
         with self._timed():
             scores, places = search.best()
+            if rescore is not None:
+                scores, places = keep_best(scores, places, top_k)
             kept, columns = np.unique(places, return_inverse=True)
             names = self._corpus.select(kept)["id"][:]
             columns = columns.reshape(places.shape)
@@ -106,76 +114,113 @@ class DenseMtebEncoder(MtebEncoder):
         self,
         identifiers: list[str],
         candidates: list[list[str]],
-        queries: npt.NDArray[np.float32],
-        top_k: int,
+        queries: npt.NDArray[Any],
+        asked: npt.NDArray[np.int64],
         options: Mapping[str, Any],
-    ) -> RetrievalOutputType:
-        """Score each query's candidates; only documents that are candidates are encoded."""
-        asked, places = self._places(identifiers, candidates)
-        kept, columns = np.unique(places, return_inverse=True)
-        scores = np.empty(len(asked), dtype=np.float32)
-        wanted = self._unit(queries)
-        for rows in self._shards(len(kept)):
-            vectors = self._vectors(self._corpus.select(kept[rows]), "document", options)
+    ) -> npt.NDArray[np.float32]:
+        """Score all queries' candidates; only documents that are candidates are encoded."""
+        with self._timed():
+            places = self._places(identifiers, candidates)
+            wanted = np.zeros(len(self._corpus), dtype=np.bool_)
+            wanted[places] = True
+            kept = np.flatnonzero(wanted)
+            columns = (np.cumsum(wanted) - 1)[places]
+            scores = np.empty(len(asked), dtype=np.float32)
+        device = "cpu" if self.open_search is not None else self.backend.device
+        first = 0
+        for rows in self._shards(kept):
+            vectors, counts = self._documents(rows, options)
             with self._timed():
-                here = np.flatnonzero((columns >= rows.start) & (columns < rows.stop))
-                shard = self._unit(vectors)
-                for part in _pieces(here, vectors.shape[1]):
-                    left = wanted[torch.from_numpy(asked[part])]
-                    right = shard[torch.from_numpy(columns[part] - rows.start)]
-                    scores[part] = (left * right).sum(dim=1).cpu().numpy()
-        found = {}
-        start = 0
-        for name, documents in zip(identifiers, candidates, strict=True):
-            own = scores[start : start + len(documents)]
-            start += len(documents)
-            order = np.argsort(-own, kind="stable")[:top_k]
-            found[name] = {documents[row]: float(own[row]) for row in order}
-        return found
+                inside = (columns >= first) & (columns < first + len(rows))
+                here = slice(None) if inside.all() else np.flatnonzero(inside)
+                scores[here] = pair_scores(
+                    queries, vectors, asked[here], columns[here] - first, device, counts
+                )
+            first += len(rows)
+        return scores
 
-    def _places(
-        self, identifiers: list[str], candidates: list[list[str]]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Each candidate's query and its place in the corpus, both of shape (candidates,)."""
-        wanted = {name for documents in candidates for name in documents}
-        place = {name: row for row, name in enumerate(self._corpus["id"][:]) if name in wanted}
-        for query, documents in zip(identifiers, candidates, strict=True):
-            for name in documents:
-                if name not in place:
-                    raise ModelError(f"query {query!r}: candidate {name!r} is not in the corpus")
-        counts = [len(documents) for documents in candidates]
-        asked = np.repeat(np.arange(len(identifiers)), counts)
-        places = np.array([place[name] for names in candidates for name in names], dtype=np.int64)
-        return asked, places
+    def _places(self, identifiers: list[str], candidates: list[list[str]]) -> npt.NDArray[np.int64]:
+        """Each candidate's place in the corpus, shape (candidates,)."""
+        place = {name: row for row, name in enumerate(self._corpus["id"][:])}
+        try:
+            found = [place[name] for names in candidates for name in names]
+        except KeyError as error:
+            missing = error.args[0]
+            query = next(
+                q for q, names in zip(identifiers, candidates, strict=True) if missing in names
+            )
+            raise ModelError(
+                f"query {query!r}: candidate {missing!r} is not in the corpus"
+            ) from None
+        return np.array(found, dtype=np.int64)
 
-    def _shards(self, count: int) -> Iterator[range]:
+    def _shards(self, rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+        """Rows of the corpus in pieces whose vectors fit into memory."""
         width = self.backend.width or 1024
+        if self.chunking != WHOLE:
+            yield from self._chunked_shards(rows, _SHARD_BYTES // (4 * width))
+            return
         size = max(1, _SHARD_BYTES // (4 * width * DOCUMENT_BLOCK)) * DOCUMENT_BLOCK
-        for start in range(0, count, size):
-            yield range(start, min(count, start + size))
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
 
-    def _start(self, queries: npt.NDArray[np.float32], top_k: int) -> Search:
+    def _chunked_shards(
+        self, rows: npt.NDArray[np.int64], most_chunks: int
+    ) -> Iterator[npt.NDArray[np.int64]]:
+        """The same for documents that are cut, by what their lengths let expect."""
+        most = max(1, most_chunks) * self.chunking.least_characters
+        waiting: list[int] = []
+        characters = 0
+        for start in range(0, len(rows), _LENGTHS_AT_A_TIME):
+            part = rows[start : start + _LENGTHS_AT_A_TIME]
+            texts = _texts(self._corpus.select(part), _document_side())
+            for row, text in zip(part.tolist(), texts, strict=True):
+                if waiting and characters + len(text) > most:
+                    yield np.array(waiting)
+                    waiting, characters = [], 0
+                waiting.append(row)
+                characters += len(text)
+        if waiting:
+            yield np.array(waiting)
+
+    def _start(self, queries: npt.NDArray[Any], top_k: int) -> Search:
         if self.open_search is not None:
             return self.open_search(queries, top_k)
         return ExactSearch(queries, top_k, self.backend.device)
 
-    def _unit(self, vectors: npt.NDArray[np.float32]) -> torch.Tensor:
-        """Vectors of unit length; on the model's device if that is here."""
-        device = "cpu" if self.open_search is not None else self.backend.device
-        return torch.nn.functional.normalize(torch.from_numpy(vectors).to(device), dim=1)
+    def _documents(
+        self, rows: npt.NDArray[np.int64], options: Mapping[str, Any]
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64] | None]:
+        """Vectors of some rows of the corpus, as of `_distinct`, and how many each has if cut."""
+        vectors, places, counts = self._distinct(self._corpus.select(rows), "document", options)
+        if counts is None:
+            return vectors[places], None
+        starts = np.cumsum(counts) - counts
+        return vectors[spread(starts[places], counts[places])], counts[places]
 
-    def _vectors(self, rows: Any, side: str, options: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-        """Vectors of some rows, shape (rows, dimension of the view)."""
+    def _distinct(
+        self, rows: Any, side: str, options: Mapping[str, Any]
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
+        """Vectors of the different texts among some rows, and which is each row's.
+
+        Vectors are of shape (n, dimension of the view), float32. Of a binary view they are bits,
+        bool, but for queries that are to be rescored. The last is how many vectors each text has.
+        """
         from mteb.types import PromptType
 
         prompt_type = PromptType(side)
-        return self.encode(
-            [{"text": _texts(rows, prompt_type)}],
-            task_metadata=options["task_metadata"],
-            hf_split=options["hf_split"],
-            hf_subset=options["hf_subset"],
-            prompt_type=prompt_type,
+        texts = _texts(rows, prompt_type)
+        encoded, places = self.read(
+            texts, options["task_metadata"], options["hf_split"], prompt_type
         )
+        return self._view_of(encoded.vectors, prompt_type), places, encoded.counts
+
+    def _view_of(self, vectors: npt.NDArray[np.float32], side: PromptType) -> npt.NDArray[Any]:
+        if not self.view.is_binary:
+            return self.view.read(vectors, self.calibration)
+        if self.view.rescore is not None and side.value == "query":
+            return self.view.read_float(vectors)
+        return self.view.bits(vectors)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -197,7 +242,28 @@ def _texts(rows: Any, side: PromptType) -> list[str]:
     return [_corpus_to_dict(dict(zip(names, row, strict=True)))["text"] for row in documents]
 
 
-def _pieces(rows: npt.NDArray[np.int64], width: int) -> Iterator[npt.NDArray[np.int64]]:
-    size = max(1, _PAIR_BYTES // (8 * width))
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+def _document_side() -> PromptType:
+    from mteb.types import PromptType
+
+    return PromptType.document
+
+
+def _best_of_each(
+    identifiers: list[str],
+    candidates: list[list[str]],
+    scores: npt.NDArray[np.float32],
+    top_k: int,
+) -> dict[str, dict[str, float]]:
+    """Each query's best candidates with their scores; of equal ones those that came first."""
+    found = {}
+    values = scores.tolist()
+    start = 0
+    for name, documents in zip(identifiers, candidates, strict=True):
+        own = values[start : start + len(documents)]
+        start += len(documents)
+        if len(documents) <= top_k:
+            found[name] = dict(zip(documents, own, strict=True))
+        else:
+            order = np.argsort(-np.array(own), kind="stable")[:top_k].tolist()
+            found[name] = {documents[row]: own[row] for row in order}
+    return found

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from model.errors import ModelError, ModelOutputError
 
-__all__ = ["check_texts", "check_vectors"]
+__all__ = ["check_texts", "check_vectors", "is_sound"]
 
 
 def check_texts(texts: Sequence[object]) -> None:
@@ -29,19 +29,34 @@ def check_texts(texts: Sequence[object]) -> None:
             ) from error
 
 
+def is_sound(vectors: npt.NDArray[np.float32], width: int | None) -> bool:
+    """Whether all vectors, shape (n, width), are finite and not zero."""
+    fits = vectors.ndim == 2 and width in (None, vectors.shape[1])
+    return fits and bool(np.isfinite(vectors).all() and vectors.any(axis=1).all())
+
+
 def check_vectors(
-    vectors: npt.NDArray[np.float32], texts: Sequence[str], width: int | None
+    vectors: npt.NDArray[np.float32],
+    texts: Sequence[str],
+    width: int | None,
+    counts: npt.NDArray[np.int64] | None = None,
 ) -> None:
     """Refuse vectors that are no embeddings of these texts.
 
     Args:
-        vectors: Should have shape (len(texts), width) and dtype float32.
+        vectors: Should have shape (len(texts), width), or with `counts` (their sum, width), and
+            dtype float32.
         texts: The texts, to name the one that went wrong.
         width: The width every vector must have; None for any.
+        counts: Vectors of each text, which must be at least one, shape (len(texts),).
 
     Raises:
         ModelOutputError: If the shape is wrong, or a vector is not finite or zero.
     """
+    if counts is not None:
+        if len(counts) != len(texts) or (counts < 1).any():
+            raise ModelOutputError(f"the model returned no chunks for some of {len(texts)} texts")
+        texts = [text for text, n in zip(texts, counts.tolist(), strict=True) for _ in range(n)]
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise ModelOutputError(
             f"the model returned shape {vectors.shape} for {len(texts)} texts; "

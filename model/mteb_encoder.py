@@ -15,8 +15,10 @@ import numpy.typing as npt
 from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-from model.backend import Backend, Encoded
+from model.backend import Backend, Encoded, Progress
+from model.chunking import WHOLE, Chunking
 from model.guards import check_texts, check_vectors
+from model.quantization import Calibration
 from model.routing import Route, Routing
 from model.source import ModelSource
 from model.task_vectors import TaskVectors
@@ -48,6 +50,9 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         *,
         view: View,
         vectors: TaskVectors,
+        calibration: Calibration | None = None,
+        chunking: Chunking = WHOLE,
+        chunkings: Sequence[Chunking] = (),
         progress: EncodeProgress | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -59,6 +64,9 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             meta: mteb's metadata, see `model_meta`.
             view: What is read of each vector.
             vectors: Vectors of the same task that are at hand already.
+            calibration: The levels of a view in 8 bits.
+            chunking: How documents of a search become vectors.
+            chunkings: What else documents will be read in: one pass of the model serves all.
             progress: Told how far each call is.
             clock: What times are measured with, in seconds.
         """
@@ -66,9 +74,12 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         self.routing = routing
         self.mteb_model_meta = meta
         self.view = view
+        self.calibration = calibration
+        self.chunking = chunking
         self.usage = Usage()
         self.clock = clock
         self._at_hand = vectors
+        self._chunkings = dict.fromkeys((chunking, *chunkings))
         self._progress = progress
 
     def encode(
@@ -99,7 +110,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         """
         texts: list[str] = [text for batch in inputs for text in batch["text"]]
         encoded, rows = self.read(texts, task_metadata, hf_split, prompt_type)
-        return self.view.read(encoded.vectors)[rows]
+        assert encoded.counts is None, "chunks are for searches, which read them themselves"
+        return self.view.read(encoded.vectors, self.calibration)[rows]
 
     def read(
         self,
@@ -109,6 +121,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         prompt_type: PromptType | None,
     ) -> tuple[Encoded, npt.NDArray[np.int64]]:
         """Whole vectors of the different ones among some texts, and which is each text's.
+
+        Where documents are cut into chunks, each document has the vectors of its chunks.
 
         Args:
             texts: The texts.
@@ -127,22 +141,59 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         check_texts(texts)
         place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         distinct = list(place)
-        encoded = self._at_hand.read(route, distinct, lambda texts: self._encode(texts, route))
+        chunked = self.chunking != WHOLE and _is_document(prompt_type)
+        encoded = self._at_hand.read(
+            (route, self.chunking) if chunked else route,
+            distinct,
+            lambda texts: (
+                self._encode_chunks(texts, route) if chunked else self._encode(texts, route)
+            ),
+        )
         self.usage.count(split, len(texts), route, distinct, encoded)
         return encoded, np.array([place[text] for text in texts], dtype=np.int64)
 
     def _encode(self, texts: list[str], route: Route) -> Encoded:
+        (encoded,) = self._through_model(
+            texts, lambda report: (self.backend.encode(texts, route, report),)
+        )
+        return encoded
+
+    def _encode_chunks(self, texts: list[str], route: Route) -> Encoded:
+        """The texts by this chunking; by the others too, if they will be asked for."""
+        others = [
+            chunking
+            for chunking in self._chunkings
+            if chunking not in (WHOLE, self.chunking)
+            and not any(self._at_hand.holds((route, chunking), text) for text in texts)
+        ]
+        chunkings = (self.chunking, *others)
+        own, *rest = self._through_model(
+            texts, lambda report: self.backend.encode_chunks(texts, route, chunkings, report)
+        )
+        for chunking, encoded in zip(others, rest, strict=True):
+            self._at_hand.add((route, chunking), texts, encoded)
+        return own
+
+    def _through_model(
+        self, texts: list[str], encode: Callable[[Progress], tuple[Encoded, ...]]
+    ) -> tuple[Encoded, ...]:
         def report(done: int) -> None:
             if self._progress is not None:
                 self._progress(done, len(texts))
 
         report(0)
         started = self.clock()
-        encoded = self.backend.encode(texts, route, report)
-        check_vectors(encoded.vectors, texts, self.backend.width)
+        found = encode(report)
+        for encoded in found:
+            check_vectors(encoded.vectors, texts, self.backend.width, encoded.counts)
         self.usage.encode_seconds += self.clock() - started
-        self.usage.encoded_texts += len(texts) if encoded.computed is None else encoded.computed
-        return encoded
+        computed = found[0].computed
+        self.usage.encoded_texts += len(texts) if computed is None else computed
+        return found
+
+
+def _is_document(prompt_type: PromptType | None) -> bool:
+    return prompt_type is not None and prompt_type.value == "document"
 
 
 def model_meta(source: ModelSource, experiment: Mapping[str, Any]) -> ModelMeta:

@@ -100,7 +100,16 @@ class PackedModel:
 
     def __call__(self, batch: PackedBatch) -> torch.Tensor:
         """Vectors of a batch, shape (texts, width), float32."""
-        return self._finish(pool(self.hidden_states(batch), batch, self._pooling).float())
+        return self.finish(pool(self.hidden_states(batch), batch, self._pooling))
+
+    @property
+    def pooling(self) -> Pooling:
+        """How token vectors become a vector."""
+        return self._pooling
+
+    def finish(self, pooled: torch.Tensor) -> torch.Tensor:
+        """What follows pooling: (n, width) to (n, dimension), float32."""
+        return self._finish(pooled.float())
 
     def hidden_states(self, batch: PackedBatch) -> torch.Tensor:
         """Token vectors of a batch, shape (tokens, width), in the model's number format."""

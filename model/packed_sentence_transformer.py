@@ -16,7 +16,7 @@ from model.pooling import POOLINGS, Pooling
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["PackedParts", "packed_parts"]
+__all__ = ["PackedParts", "fast_tokenizer", "packed_parts"]
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def packed_parts(model: SentenceTransformer) -> PackedParts | str:
         return f"its modules are {', '.join(kinds)}"
     transformer, pooling, *rest = model
     encoder = getattr(transformer, "auto_model", None)
-    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
-    if encoder is None or not isinstance(tokenizer, Tokenizer) or model.max_seq_length is None:
+    tokenizer = fast_tokenizer(model)
+    if encoder is None or tokenizer is None or model.max_seq_length is None:
         return "it has no encoder, no fast tokenizer or no maximum length"
     mode = _pooling_mode(pooling)
     if mode not in POOLINGS or not getattr(pooling, "include_prompt", True):
@@ -63,11 +63,18 @@ def packed_parts(model: SentenceTransformer) -> PackedParts | str:
 
     return PackedParts(
         encoder=cast("PreTrainedModel", encoder),
-        tokenizer=Tokenizer.from_str(tokenizer.to_str()),
+        tokenizer=tokenizer,
         pooling=cast(Pooling, mode),
         finish=finish,
         max_length=int(model.max_seq_length),
     )
+
+
+def fast_tokenizer(model: SentenceTransformer) -> Tokenizer | None:
+    """A model's tokenizer, a copy, so that settings do not leak; None if it has no fast one."""
+    tokenizer = getattr(model, "tokenizer", None)
+    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    return Tokenizer.from_str(tokenizer.to_str()) if isinstance(tokenizer, Tokenizer) else None
 
 
 def _pooling_mode(pooling: Any) -> str:

@@ -42,16 +42,27 @@ class TaskVectors:
         missing = np.flatnonzero(places < 0)
         if not len(missing):
             return held.take(places)
-        new = encode([texts[row] for row in missing.tolist()])
-        if new.vectors.nbytes <= self._room:
-            self._room -= new.vectors.nbytes
-            places[missing] = held.add([texts[row] for row in missing.tolist()], new)
-            return held.take(places)
+        wanted = [texts[row] for row in missing.tolist()]
+        new = encode(wanted)
+        if self.add(key, wanted, new):
+            return self.read(key, texts, encode)
         if len(missing) == len(texts):
             return new
         there = np.flatnonzero(places >= 0)
         order = np.argsort(np.concatenate([there, missing]))
         return Encoded.concatenate([held.take(places[there]), new]).select(order)
+
+    def holds(self, key: Hashable, text: str) -> bool:
+        """Whether a text is held."""
+        return key in self._held and text in self._held[key].places
+
+    def add(self, key: Hashable, texts: Sequence[str], encoded: Encoded) -> bool:
+        """Hold texts, none of which is held yet, if there is room; tells whether there was."""
+        if encoded.vectors.nbytes > self._room:
+            return False
+        self._room -= encoded.vectors.nbytes
+        self._held.setdefault(key, _Held()).add(texts, encoded)
+        return True
 
 
 class _Held:
@@ -62,13 +73,12 @@ class _Held:
         self._pieces: list[Encoded] = []
         self._starts = np.zeros(1, dtype=np.int64)
 
-    def add(self, texts: Sequence[str], encoded: Encoded) -> npt.NDArray[np.int64]:
-        """Take more texts; gives their places."""
-        places: npt.NDArray[np.int64] = self._starts[-1] + np.arange(len(texts))
+    def add(self, texts: Sequence[str], encoded: Encoded) -> None:
+        """Take more texts."""
+        first = int(self._starts[-1])
         self._pieces.append(encoded)
-        self._starts = np.append(self._starts, self._starts[-1] + len(texts))
-        self.places.update(zip(texts, places.tolist(), strict=True))
-        return places
+        self._starts = np.append(self._starts, first + len(texts))
+        self.places.update(zip(texts, range(first, first + len(texts)), strict=True))
 
     def take(self, places: npt.NDArray[np.int64]) -> Encoded:
         """The texts at some places, in their order."""

@@ -18,7 +18,7 @@ from tokenizers import Encoding, Tokenizer
 
 from model.errors import ModelError
 
-__all__ = ["TextTokenizer", "TokenizedTexts"]
+__all__ = ["PlacedTokens", "TextTokenizer", "TokenizedTexts"]
 
 _FILE = "tokenizer.json"
 
@@ -83,6 +83,21 @@ class TokenizedTexts:
             lengths=np.concatenate([none, *(part.lengths for part in parts)]),
             full_lengths=np.concatenate([none, *(part.full_lengths for part in parts)]),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedTokens:
+    """A text's own tokens, to its end and without special tokens, and where they stand in it.
+
+    Attributes:
+        ids: Shape (tokens,), int32.
+        places: Each token's first character and the one after its last, shape
+            (tokens, 2), int64. Whether a space before a word belongs to it is
+            up to the tokenizer; tokens of one character have the same place.
+    """
+
+    ids: npt.NDArray[np.int32]
+    places: npt.NDArray[np.int64]
 
 
 class TextTokenizer:
@@ -150,6 +165,34 @@ class TextTokenizer:
         """Number of special tokens put around each text."""
         return len(self._prefix) + len(self._suffix)
 
+    @property
+    def prefix(self) -> tuple[int, ...]:
+        """Ids of the special tokens before each text."""
+        return tuple(self._prefix)
+
+    @property
+    def suffix(self) -> tuple[int, ...]:
+        """Ids of the special tokens after each text."""
+        return tuple(self._suffix)
+
+    @property
+    def backend(self) -> Tokenizer:
+        """The tokenizer itself, which neither truncates nor pads."""
+        return self._tokenizer
+
+    def place(self, texts: Sequence[str]) -> Iterator[PlacedTokens]:
+        """Turn texts into tokens that know their places, one text after another.
+
+        Raises:
+            ModelError: As of `tokenize`.
+        """
+        for piece in _slices(texts):
+            for encoding in _encode(self._tokenizer, piece, places=True):
+                count = len(encoding)
+                places = np.fromiter(chain.from_iterable(encoding.offsets), np.int64, 2 * count)
+                ids = np.fromiter(encoding.ids, np.int32, count)
+                yield PlacedTokens(ids, places.reshape(count, 2))
+
     def tokenize(self, texts: Sequence[str]) -> TokenizedTexts:
         """Turn texts into token ids.
 
@@ -178,10 +221,11 @@ class TextTokenizer:
         return TokenizedTexts(ids, lengths, full_lengths)
 
 
-def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:
-    """Encode texts whole, without special tokens."""
+def _encode(tokenizer: Tokenizer, texts: list[str], *, places: bool = False) -> list[Encoding]:
+    """Encode texts whole, without special tokens; the fast way does not know their places."""
+    encode = tokenizer.encode_batch if places else tokenizer.encode_batch_fast
     try:
-        return tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return encode(texts, add_special_tokens=False)
     except Exception as error:  # The Rust side raises nothing more specific.
         raise ModelError(f"the tokenizer cannot read the texts ({error})") from error
 

@@ -96,7 +96,7 @@ class Usage:
             tally.add(asked, hashes, encoded)
 
 
-def hash_texts(route: Route, texts: Iterable[str]) -> npt.NDArray[np.uint64]:
+def hash_texts(route: Route | None, texts: Iterable[str]) -> npt.NDArray[np.uint64]:
     """Hash (route, text) pairs to 64 bits, shape (texts,).
 
     That two of nine million agree by chance has a probability of two in a million.

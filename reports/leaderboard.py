@@ -236,6 +236,7 @@ def _settings(record: Record) -> Settings:
         ("revision", identity.revision),
         ("backend", identity.backend),
         ("routing", facts.run_spec.get("routing")),
+        ("chunking", identity.chunking),
         ("precision", identity.precision),
         ("max_length", identity.max_length),
         ("seed", identity.seed),

@@ -92,7 +92,8 @@ def plot_dimensions(board: Leaderboard) -> Picture | None:
 def _panel(board: Leaderboard, task_type: str | None) -> tuple[_Curve, ...]:
     curves = []
     for style, entry in enumerate(board.entries):
-        views = [view for view in entry.views if not entry.is_mixed(view)]
+        # Of one dimension's precisions, the vectors as they are: a curve has one score at each.
+        views = [view for view in entry.views if not entry.is_mixed(view) and "," not in view]
         points = [(entry.dim(view), _mean(board, entry, view, task_type)) for view in views]
         known = [(dim, 100 * score) for dim, score in points if score is not None]
         if not known:

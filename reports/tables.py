@@ -77,15 +77,22 @@ def facts_grid(board: Leaderboard) -> Grid:
 
 
 def dimensions_grid(board: Leaderboard) -> Grid:
-    """Models and dimensions × task types."""
+    """Models and dimensions, and precisions where there are several, × task types."""
+    precisions = any("," in view for entry in board.entries for view in entry.views)
     rows = []
     for entry in board.entries:
         for view in entry.views:
-            cells = _score_cells(board, entry, view)
-            rows.append((Cell(entry.label), Cell(entry.dim_range(view) or MISSING), *cells))
-    columns = (Column("Model", numeric=False), Column("Dim"), *_score_columns(board))
-    notes = ("Truncated vectors have unit length.",)
-    return Grid("By dimension", columns, tuple(rows), notes, keys=2)
+            keys = [Cell(entry.label), Cell(entry.dim_range(view) or MISSING)]
+            if precisions:
+                keys.append(Cell(view.partition(",")[2].replace(",", " ") or "float32"))
+            rows.append((*keys, *_score_cells(board, entry, view)))
+    keys_of = [Column("Model", numeric=False), Column("Dim")]
+    notes = ["Truncated vectors have unit length."]
+    if precisions:
+        keys_of.append(Column("Precision", numeric=False))
+        notes.append("8 bits are calibrated once, on each task's corpus.")
+    columns = (*keys_of, *_score_columns(board))
+    return Grid("By dimension", columns, tuple(rows), tuple(notes), keys=len(keys_of))
 
 
 def tasks_grid(board: Leaderboard) -> Grid:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
+    "CalibrationFacts",
     "Cost",
     "Coverage",
     "Environment",
@@ -116,12 +117,17 @@ class Identity(_Frozen):
     mteb_version: str
     dim: int | None = None
     """Coordinates read of each vector where the route decides it; None where the view does."""
+    chunking: str = "none"
+    """How documents become vectors."""
 
     def key(self) -> str:
         """SHA-256 over the canonical JSON of all fields."""
         fields = self.model_dump(mode="json")
-        if self.dim is None:  # as in the records from before there was this field
+        # As in the records from before there were these fields.
+        if self.dim is None:
             del fields["dim"]
+        if self.chunking == "none":
+            del fields["chunking"]
         canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -159,6 +165,22 @@ class TextCount(_Frozen):
     tokens: int | None
     truncated_texts: int | None
     truncated_tokens: int | None
+
+
+class CalibrationFacts(_Frozen):
+    """Between which numbers the levels of an 8-bit view lie.
+
+    Attributes:
+        fitted_on: "documents" of searches, the "training texts" of classifiers, or "all texts".
+        texts: Number of vectors among them.
+        dim: Number of dimensions.
+        sha256: The first 16 hexadecimal digits over both ends of all dimensions.
+    """
+
+    fitted_on: Literal["documents", "training texts", "all texts"]
+    texts: int
+    dim: int
+    sha256: str
 
 
 class Environment(_Frozen):
@@ -228,6 +250,7 @@ class Provenance(_Frozen):
         text_count: What the model was given to read.
         text_count_by_split: The same for each split, where there are several
             (a text of two splits counts in both).
+        calibration: Of a view in 8 bits.
         environment: Where it was measured.
         cost: What it took this time.
     """
@@ -246,5 +269,6 @@ class Provenance(_Frozen):
     coverage: Coverage
     text_count: TextCount
     text_count_by_split: Mapping[str, TextCount] = {}
+    calibration: CalibrationFacts | None = None
     environment: Environment
     cost: Cost

@@ -14,7 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 @pytest.fixture(scope="session", autouse=True)
 def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.mktemp("caches")
-    for name in ("HF_HOME", "MTEB_CACHE", "MPLCONFIGDIR"):
+    for name in ("HF_HOME", "MTEB_CACHE", "MPLCONFIGDIR", "JINA_EVAL_CACHE"):
         os.environ[name] = str(home / name.lower())
 
 

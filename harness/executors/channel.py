@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from harness.executors.parcel import Parcel
-    from model.backend import Backend
+    from model.backend import Backend, Encoded
+    from model.chunking import Chunking
     from model.routing import Route
     from tasks.hub import DataSet
 
@@ -22,11 +23,13 @@ __all__ = [
     "Add",
     "Best",
     "Channel",
+    "Check",
     "Encode",
     "Fetching",
     "ModelFacts",
     "Open",
     "Result",
+    "WithoutVectors",
     "Work",
 ]
 
@@ -59,10 +62,42 @@ class Work:
 
 @dataclass(frozen=True)
 class Encode:
-    """Turn texts into vectors. Answer: seconds, tokens, truncated; then the vectors."""
+    """Turn texts into vectors, or into those of their chunks by each of some chunkings.
+
+    Answer: seconds, and what was read of each text; then the vectors of each chunking.
+    """
 
     texts: list[str]
     route: Route
+    chunkings: tuple[Chunking, ...] = ()
+
+
+@dataclass(frozen=True)
+class WithoutVectors:
+    """`model.backend.Encoded` without its vectors, which follow."""
+
+    tokens: npt.NDArray[np.int64] | None
+    truncated: npt.NDArray[np.int64] | None
+    counts: npt.NDArray[np.int64] | None
+    computed: int | None
+
+    @classmethod
+    def of(cls, encoded: Encoded) -> WithoutVectors:
+        """All but the vectors."""
+        return cls(encoded.tokens, encoded.truncated, encoded.counts, encoded.computed)
+
+    def join(self, vectors: npt.NDArray[np.float32]) -> Encoded:
+        """The same with its vectors."""
+        from model.backend import Encoded
+
+        return Encoded(vectors, self.tokens, self.truncated, self.counts, self.computed)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Can documents be cut so? Answer: seconds, or why not."""
+
+    chunking: Chunking
 
 
 @dataclass(frozen=True)
@@ -74,7 +109,12 @@ class Open:
 
 @dataclass(frozen=True)
 class Add:
-    """Search on; the documents' vectors follow. Answer: seconds."""
+    """Search on; the documents' vectors follow, and how many each has if several.
+
+    Answer: seconds.
+    """
+
+    chunked: bool
 
 
 @dataclass(frozen=True)

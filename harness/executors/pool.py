@@ -22,11 +22,13 @@ from harness.executors.channel import (
     Add,
     Best,
     Channel,
+    Check,
     Encode,
     Fetching,
     ModelFacts,
     Open,
     Result,
+    WithoutVectors,
     Work,
 )
 from harness.executors.local import failure
@@ -205,7 +207,10 @@ class _ModelDesk:
         return None
 
     def _answer(self, message: Any) -> None:
-        arrays = [self.channel.receive_array()] if isinstance(message, Open | Add) else []
+        count = 1 if isinstance(message, Open | Add) else 0
+        if isinstance(message, Add) and message.chunked:
+            count = 2
+        arrays = [self.channel.receive_array() for _ in range(count)]
         started = time.perf_counter()
         try:
             facts, found = self._find(message, arrays)
@@ -222,21 +227,30 @@ class _ModelDesk:
         assert self._backend is not None
         if isinstance(message, Encode):
             return self._encode(message, self._backend)
+        if isinstance(message, Check):
+            self._backend.check_chunking(message.chunking)
+            return None, ()
         if isinstance(message, Open):
             self._search = ExactSearch(arrays[0], message.k, self._backend.device)
             return None, ()
         assert self._search is not None
         if isinstance(message, Add):
-            self._search.add(arrays[0])
+            self._search.add(*arrays)
             return None, ()
         assert isinstance(message, Best)
         search, self._search = self._search, None
         return None, search.best()
 
     def _encode(self, message: Encode, backend: Backend) -> tuple[Any, tuple[Any, ...]]:
-        count = len(message.texts)
-        self._progress(0, count)
-        encoded = backend.encode(
-            message.texts, message.route, lambda done: self._progress(done, count)
-        )
-        return (encoded.tokens, encoded.truncated), (encoded.vectors,)
+        texts, count = message.texts, len(message.texts)
+
+        def report(done: int) -> None:
+            self._progress(done, count)
+
+        report(0)
+        if message.chunkings:
+            found = backend.encode_chunks(texts, message.route, message.chunkings, report)
+        else:
+            found = (backend.encode(texts, message.route, report),)
+        facts = tuple(WithoutVectors.of(encoded) for encoded in found)
+        return facts, tuple(encoded.vectors for encoded in found)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.executors.channel import Add, Best, Channel, Encode, ModelFacts, Open
+from harness.executors.channel import Add, Best, Channel, Check, Encode, ModelFacts, Open
 from harness.executors.parcel import FailedElsewhere, Failure
 from model.backend import Encoded, Progress
+from model.chunking import Chunking
 from model.routing import Route
 
 __all__ = ["RemoteModel"]
@@ -41,9 +42,23 @@ class RemoteModel:
 
     def encode(self, texts: Sequence[str], route: Route, progress: Progress) -> Encoded:
         """Turn texts into vectors, as the model does."""
-        (tokens, truncated), vectors = self._ask(Encode(list(texts), route), arrays=1)
+        (facts,), vectors = self._ask(Encode(list(texts), route), arrays=1)
         progress(len(texts))
-        return Encoded(vectors=vectors, tokens=tokens, truncated=truncated)
+        encoded: Encoded = facts.join(vectors)
+        return encoded
+
+    def check_chunking(self, chunking: Chunking) -> None:
+        """Refuse a chunking that the model refuses."""
+        self._ask(Check(chunking))
+
+    def encode_chunks(
+        self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress
+    ) -> tuple[Encoded, ...]:
+        """Turn documents into vectors of their chunks, as the model does."""
+        question = Encode(list(texts), route, tuple(chunkings))
+        facts, *vectors = self._ask(question, arrays=len(chunkings))
+        progress(len(texts))
+        return tuple(one.join(own) for one, own in zip(facts, vectors, strict=True))
 
     def open_search(self, queries: npt.NDArray[np.float32], k: int) -> _RemoteSearch:
         """Start a search on the model's device; one goes on at a time."""
@@ -69,9 +84,12 @@ class _RemoteSearch:
     def __init__(self, ask: Any) -> None:
         self._ask = ask
 
-    def add(self, documents: npt.NDArray[np.float32]) -> None:
+    def add(self, documents: npt.NDArray[Any], counts: npt.NDArray[np.int64] | None = None) -> None:
         """Score the next documents."""
-        self._ask(Add(), documents)
+        if counts is None:
+            self._ask(Add(chunked=False), documents)
+        else:
+            self._ask(Add(chunked=True), documents, counts)
 
     def best(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Scores and places of each query's best documents."""

@@ -13,7 +13,9 @@ from torch import nn
 
 from model.adapters import AdapterSwitch
 from model.backend import Encoded, Progress
+from model.backends.chunks import ChunkEncoder
 from model.checkpoint import read_checkpoint
+from model.chunking import Chunking
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
@@ -96,6 +98,7 @@ class JinaV3Backend:
         if compiled if compiled is not None else self._device.type == "cuda":
             self.packed.compile()
         self._check(padded)
+        self._chunks = ChunkEncoder.packed(self.encode, self.packed, self.encoder)
 
     @property
     def width(self) -> int:
@@ -153,6 +156,17 @@ class JinaV3Backend:
         """Encode with the route's adapter and prompt; vectors have unit length."""
         self.activate(route.adapter)
         return self.encoder.encode([route.prompt + text for text in texts], progress)
+
+    def check_chunking(self, chunking: Chunking) -> None:
+        """Refuse chunks longer than the model reads, or without their library."""
+        self._chunks.check(chunking)
+
+    def encode_chunks(
+        self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress
+    ) -> tuple[Encoded, ...]:
+        """Encode chunks with the route's adapter and prompt; vectors have unit length."""
+        self.activate(route.adapter)
+        return self._chunks.encode(texts, route, chunkings, progress)
 
     @torch.inference_mode()
     def _padded_vectors(self, tokenizer: TextTokenizer) -> npt.NDArray[np.float32]:

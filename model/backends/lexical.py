@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from model.backend import Encoded, Progress
+from model.chunking import Chunking, ChunkingError
 from model.errors import ModelError
 from model.routing import Route
 
@@ -99,3 +100,18 @@ class LexicalBackend:
         unknown = (~known.any(axis=1)).astype(np.float32)
         progress(len(texts))
         return Encoded(vectors=np.concatenate([unknown[:, None], known], axis=1))
+
+    def check_chunking(self, chunking: Chunking) -> None:
+        """Refuse all but none: there are no tokens to cut by."""
+        if chunking.mode != "none":
+            raise ChunkingError(
+                f"chunking '{chunking}': model 'lexical' has no tokens to cut by; allowed: none"
+            )
+
+    def encode_chunks(
+        self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress
+    ) -> tuple[Encoded, ...]:
+        """Refuse: there are no chunks."""
+        for chunking in chunkings:
+            self.check_chunking(chunking)
+        raise ChunkingError("model 'lexical' makes one vector a document; allowed chunking: none")

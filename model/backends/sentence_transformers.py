@@ -7,7 +7,9 @@ packed input; all others go sentence-transformers' own padded way.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from model.backend import Encoded, Progress
+from model.backends.chunks import ChunkEncoder
+from model.chunking import Chunking
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
@@ -26,9 +30,10 @@ from model.packed_model import (
     default_token_budget,
     encode_probes,
 )
-from model.packed_sentence_transformer import PackedParts, packed_parts
+from model.packed_sentence_transformer import PackedParts, fast_tokenizer, packed_parts
 from model.routing import Route
 from model.source import ModelSource
+from model.splitting import Splitter
 from model.tokenization import TextTokenizer
 
 __all__ = ["SentenceTransformersBackend"]
@@ -70,6 +75,8 @@ class SentenceTransformersBackend:
         self._kernels = ""
         self._compiled = False
         self._fused_gelu = False
+        self._packed: PackedModel | None = None
+        self._padded_because = ""
         self.encoder = self._pack(source.name, attention, token_budget)
 
     @property
@@ -119,10 +126,21 @@ class SentenceTransformersBackend:
     def encode(self, texts: Sequence[str], route: Route, progress: Progress) -> Encoded:
         """Encode with the route's prompt, in the order of the texts."""
         if self.encoder is not None:
-            if route.adapter is not None:
-                raise ModelError(f"adapter {route.adapter!r}: this model has no adapters")
+            _refuse_adapter(route)
             return self.encoder.encode([route.prompt + text for text in texts], progress)
         return self._encode_padded(texts, route, progress)
+
+    def check_chunking(self, chunking: Chunking) -> None:
+        """Refuse late chunks without mean pooling or packed input, or any without places."""
+        self._chunks.check(chunking)
+
+    def encode_chunks(
+        self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress
+    ) -> tuple[Encoded, ...]:
+        """Encode chunks with the route's prompt, in the order of the texts."""
+        if self.encoder is not None:
+            _refuse_adapter(route)
+        return self._chunks.encode(texts, route, chunkings, progress)
 
     def _pack(self, name: str, attention: str, token_budget: int | None) -> PackedEncoder | None:
         """The packed way, checked against the padded one; None if this model has none."""
@@ -157,13 +175,33 @@ class SentenceTransformersBackend:
             else:
                 self._kernels = str(packed.choice)
                 self._compiled, self._fused_gelu = packed.compiled, packed.fused_gelu
+                self._packed = packed
                 return encoder
         if attention != "auto":
             raise ModelError(
                 f"attention {attention!r}: {name} cannot read packed input ({parts}); allowed: auto"
             )
         log.info("%s runs padded: %s", name, parts)
+        self._padded_because = parts
         return None
+
+    @cached_property
+    def _chunks(self) -> ChunkEncoder:
+        if self._packed is not None and self.encoder is not None:
+            return ChunkEncoder.packed(self.encode, self._packed, self.encoder)
+        reason = self._padded_because
+        late = f"late chunking needs packed input, which this model cannot read: {reason}"
+        return ChunkEncoder(self.encode, self._splitter(), late, self.max_length)
+
+    def _splitter(self) -> Splitter | str:
+        """What cuts documents for the padded way; or why nothing does."""
+        tokenizer = fast_tokenizer(self.model)
+        if tokenizer is None:
+            return "chunks need a fast tokenizer; this model has none"
+        try:
+            return Splitter(TextTokenizer(tokenizer, self.max_length or sys.maxsize))
+        except ModelError as error:
+            return str(error)
 
     def _encode_padded(self, texts: Sequence[str], route: Route, progress: Progress) -> Encoded:
         """Encode longest texts first, so that batches hold texts of like length."""
@@ -204,6 +242,11 @@ class SentenceTransformersBackend:
         prompted = [prompt + text for text in texts]
         encodings = tokenizer(prompted, truncation=False, padding=False, verbose=False)
         return np.array([len(ids) for ids in encodings["input_ids"]], dtype=np.int64)
+
+
+def _refuse_adapter(route: Route) -> None:
+    if route.adapter is not None:
+        raise ModelError(f"adapter {route.adapter!r}: this model has no adapters")
 
 
 def _check(found: Encoded, padded: Encoded, precision: str) -> None:

@@ -43,7 +43,7 @@ def test_rows_come_in_the_order_of_the_input(tiny_model, texts, tmp_path, capfd)
 
     assert vectors.dtype == np.float32
     assert vectors.shape == (5, 16)
-    np.testing.assert_array_equal(vectors[0], vectors[3])
+    np.testing.assert_allclose(vectors[0], vectors[3], atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert "5 texts" in capfd.readouterr().err
 
@@ -139,3 +139,21 @@ def test_a_failure_leaves_the_old_file(tiny_model, texts, tmp_path, monkeypatch,
 
     np.testing.assert_array_equal(np.load(out), before)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.txt", "v.npy"]
+
+
+def test_fewer_bits_are_written_as_they_are_stored(tiny_model, texts, tmp_path):
+    whole = encode(tiny_model, texts, tmp_path / "v.npy", "--quiet")
+    bits = encode(tiny_model, texts, tmp_path / "b.npy", "--view", "dim=full,ubinary", "--quiet")
+    assert bits.dtype == np.uint8
+    np.testing.assert_array_equal(bits, np.packbits(whole > 0, axis=1))
+    half = encode(tiny_model, texts, tmp_path / "h.npy", "--view", "dim=16,float16", "--quiet")
+    assert half.dtype == np.float16
+    np.testing.assert_array_equal(half, whole.astype(np.float16))
+
+
+def test_eight_bits_need_a_corpus(tiny_model, texts, tmp_path, capfd):
+    request = ("-m", tiny_model, "-i", texts, "-o", tmp_path / "v.npy", "--view")
+    message = "there is no corpus to calibrate 8 bits on"
+    assert message in refused(capfd, *request, "dim=8,int8")
+    assert "only searches are rescored" in refused(capfd, *request, "dim=8,binary,rescore=2")
+    assert not (tmp_path / "v.npy").exists()

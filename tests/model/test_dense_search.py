@@ -6,10 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from datasets import Dataset
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from mteb.mocks import MOCK_TASK_TEST_GRID
 from mteb.models.search_wrappers import SearchEncoderWrapper
 
@@ -17,12 +14,13 @@ import model.dense_search
 import model.top_k
 from model.backend import Encoded
 from model.dense_search import DenseMtebEncoder
-from model.errors import ModelError
+from model.errors import ModelError, ViewError
 from model.mteb_encoder import MtebEncoder, model_meta
+from model.quantization import Calibrator
 from model.routing import NoPrompts
 from model.source import ModelSource
 from model.task_vectors import TaskVectors
-from model.top_k import DOCUMENT_BLOCK, TopK
+from model.top_k import ExactSearch
 from model.unanswered import answer_all, is_answered
 from model.views import View
 
@@ -61,13 +59,20 @@ class HashBackend:
 PRIMES = np.arange(1, 65) ** 3 + 7
 
 
-def make(backend=None, kind=DenseMtebEncoder, view=View(), room=10**8):  # noqa: B008
+def make(
+    backend=None,
+    kind=DenseMtebEncoder,
+    view=View(),  # noqa: B008
+    room=10**8,
+    calibration=None,
+):
     return kind(
         backend or HashBackend(),
         NoPrompts(),
         model_meta(SOURCE, {}),
         view=view,
         vectors=TaskVectors(room),
+        calibration=calibration,
     )
 
 
@@ -88,66 +93,13 @@ def search(encoder, corpus, queries, top_k=10, **more):
 def small_blocks(monkeypatch):
     def set_to(documents, queries=3, shard_blocks=2):
         monkeypatch.setattr(model.top_k, "DOCUMENT_BLOCK", documents)
-        monkeypatch.setattr(model.top_k, "_QUERY_BLOCK", queries)
+        monkeypatch.setattr(model.top_k, "QUERY_BLOCK", queries)
         monkeypatch.setattr(model.dense_search, "DOCUMENT_BLOCK", documents)
         monkeypatch.setattr(
             model.dense_search, "_SHARD_BYTES", 4 * 8 * documents * shard_blocks + 1
         )
 
     return set_to
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 12), st.integers(0, 2**32), st.data())
-def test_top_k_is_that_of_a_stable_sort(documents, queries, k, seed, data):
-    rng = np.random.default_rng(seed)
-    d, q = (rng.integers(-2, 3, size=(n, 4)).astype(np.float32) for n in (documents, queries))
-    cut = data.draw(st.sampled_from([1, 2, 4, 8])) * 4
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model.top_k, "DOCUMENT_BLOCK", 4)
-        patch.setattr(model.top_k, "_QUERY_BLOCK", data.draw(st.integers(1, 4)))
-        best = TopK(torch.from_numpy(q), k)
-        for start in range(0, documents, cut):
-            best.add(torch.from_numpy(d[start : start + cut]))
-        scores, places = best.best()
-    brute = q @ d.T
-    for row in range(queries):
-        order = np.argsort(-brute[row], kind="stable")[:k]
-        assert set(places[row].tolist()) == set(order.tolist())
-        assert dict(zip(places[row].tolist(), scores[row].tolist(), strict=True)) == {
-            place: brute[row, place] for place in order.tolist()
-        }
-
-
-def test_documents_after_a_part_of_a_block_are_refused():
-    best = TopK(torch.ones(1, 2), 3)
-    best.add(torch.ones(5, 2))
-    with pytest.raises(ValueError, match="5 documents before these"):
-        best.add(torch.ones(5, 2))
-
-
-def test_a_score_does_not_depend_on_the_shards():
-    """Bit for bit, on vectors whose products are not exact, with copies of a document in each."""
-    rng = np.random.default_rng(0)
-    documents = rng.standard_normal((3 * DOCUMENT_BLOCK + 77, 48)).astype(np.float32)
-    documents[:: DOCUMENT_BLOCK // 3] = documents[0]
-    d = torch.nn.functional.normalize(torch.from_numpy(documents))
-    q = torch.nn.functional.normalize(torch.from_numpy(rng.standard_normal((130, 48)))).float()
-    q[0] = d[0]
-    found = []
-    for blocks in (1, 2, 4):
-        best = TopK(q, 50)
-        for part in d.split(blocks * DOCUMENT_BLOCK):
-            best.add(part)
-        scores, places = best.best()
-        order = places.argsort(dim=1)
-        found.append((scores.gather(1, order), places.gather(1, order)))
-    for scores, places in found[1:]:
-        assert torch.equal(scores, found[0][0])
-        assert torch.equal(places, found[0][1])
-    copies = found[0][1][0] % (DOCUMENT_BLOCK // 3) == 0
-    assert copies.sum() == 10
-    assert len(found[0][0][0][copies].unique()) == 1
 
 
 @pytest.mark.parametrize("block", [1, 4, 16, 1000])
@@ -228,6 +180,146 @@ def test_a_narrow_view_is_searched_as_such():
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     expected = {f"d{row}": unit[0] @ unit[row + 1] for row in range(3)}
     assert found["q0"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_eight_bits_are_searched_as_calibrated():
+    backend = HashBackend(width=16, values=1000)
+    texts = [f"text {n}" for n in range(40)]
+    view = View(8, precision="int8")
+    documents = backend.encode(texts, None, None).vectors
+    calibrator = Calibrator([8])
+    calibrator.add(documents)
+    calibration = calibrator.finish()[8]
+    corpus, queries = corpus_of(texts), queries_of(["x", "y"])
+    found = search(make(backend, view=view, calibration=calibration), corpus, queries, top_k=40)
+    asked = view.read(backend.encode(["x", "y"], None, None).vectors, calibration)
+    expected = unit(asked) @ unit(view.read(documents, calibration)).T
+    for row in range(2):
+        own = {f"d{place}": score for place, score in enumerate(expected[row].tolist())}
+        assert found[f"q{row}"] == pytest.approx(own, abs=1e-6)
+    with pytest.raises(ViewError, match=r"'dim=8,int8'.*needs a calibration"):
+        search(make(backend, view=view), corpus, queries)
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+class NormalBackend(HashBackend):
+    """Vectors of which no two scores are equal, but by bits most are."""
+
+    def _vector(self, seed):
+        return np.random.default_rng(seed).normal(size=self.width)
+
+
+def by_bits(backend, view, texts, questions):
+    """Hamming distances, and cosines of the queries' numbers, of shape (queries, documents)."""
+    d, q = (backend.encode(some, None, None).vectors[:, : view.dim] for some in (texts, questions))
+    distances = ((q > 0)[:, None] != (d > 0)).sum(axis=2)
+    return distances, unit(q.astype(np.float64)) @ np.where(d > 0, 1, -1).T / view.dim**0.5
+
+
+BITS = [View(12, precision="binary"), View(12, precision="ubinary")]
+RESCORED = [View(12, precision="binary", rescore=n) for n in (1, 3, 1000)]
+TEXTS = [f"document {n}" for n in range(90)]
+QUESTIONS = [f"query {n}" for n in range(7)]
+
+
+@pytest.fixture(params=["here", "elsewhere"])
+def open_search(request):
+    """How a worker process opens a search, without the process."""
+    if request.param == "here":
+        return None
+    return lambda queries, k: ExactSearch(queries, k, "cpu")
+
+
+@pytest.mark.parametrize("view", BITS, ids=str)
+@pytest.mark.parametrize("blocks", [(1, 1), (4, 1), (16, 2), (8192, 1)])
+def test_bits_are_searched_by_hamming_distance(small_blocks, view, blocks, open_search):
+    small_blocks(blocks[0], shard_blocks=blocks[1])
+    backend = NormalBackend(width=16)
+    distances, _ = by_bits(backend, view, TEXTS, QUESTIONS)
+    encoder = make(backend, view=view)
+    encoder.open_search = open_search
+    found = search(encoder, corpus_of(TEXTS), queries_of(QUESTIONS), top_k=11)
+    for row, own in enumerate(distances):
+        nearest = np.argsort(own, kind="stable")[:11].tolist()
+        assert found[f"q{row}"] == {f"d{n}": float(np.float32(1 - own[n] / 6)) for n in nearest}
+
+
+@pytest.mark.parametrize("view", RESCORED, ids=str)
+@pytest.mark.parametrize("blocks", [(1, 1), (4, 1), (16, 2), (8192, 1)])
+def test_rescoring_is_that_of_brute_force(small_blocks, view, blocks, open_search):
+    small_blocks(blocks[0], shard_blocks=blocks[1])
+    backend = NormalBackend(width=16)
+    distances, cosines = by_bits(backend, view, TEXTS, QUESTIONS)
+    encoder = make(backend, view=view, room=0)
+    encoder.open_search = open_search
+    backend.batches.clear()
+    found = search(encoder, corpus_of(TEXTS), queries_of(QUESTIONS), top_k=11)
+    encoded = [text for batch in backend.batches for text in batch]
+    assert sorted(encoded) == sorted(TEXTS + QUESTIONS)  # none is encoded twice
+    for row in range(len(QUESTIONS)):
+        candidates = np.sort(np.argsort(distances[row], kind="stable")[: 11 * view.rescore])
+        best = candidates[np.argsort(-cosines[row, candidates], kind="stable")[:11]].tolist()
+        expected = {f"d{n}": cosines[row, n] for n in best}
+        assert found[f"q{row}"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_rescored_scores_do_not_depend_on_the_shards(small_blocks):
+    found = []
+    for shard_blocks in (1, 2, 5):
+        small_blocks(16, shard_blocks=shard_blocks)
+        encoder = make(NormalBackend(width=16), view=RESCORED[1])
+        found.append(search(encoder, corpus_of(TEXTS), queries_of(QUESTIONS), top_k=11))
+    assert found[0] == found[1] == found[2]
+
+
+def test_rescored_ties_are_kept_by_place(small_blocks):
+    small_blocks(4)
+    encoder = make(NormalBackend(width=16), view=RESCORED[1])
+    texts = [f"document {n % 3}" for n in range(30)]
+    found = search(encoder, corpus_of(texts), queries_of(["query"]), top_k=4)["q0"]
+    places = sorted(int(name[1:]) for name in found)
+    assert places == [places[0], places[0] + 3, places[0] + 6, places[0] + 9]
+    assert places[0] < 3
+    assert len(set(found.values())) == 1
+
+
+def test_rescoring_finds_more_of_what_the_numbers_find():
+    """What it is for: the wider the candidates, the nearer to the ranking by numbers."""
+    backend = NormalBackend(width=64)
+    corpus, queries = corpus_of([f"text {n}" for n in range(2000)]), queries_of(QUESTIONS)
+
+    def found(view):
+        results = search(make(backend, view=view), corpus, queries, top_k=20)
+        return [set(documents) for documents in results.values()]
+
+    def shared(view):
+        return sum(len(one & other) for one, other in zip(found(view), full, strict=True))
+
+    full = found(View(64))
+    plain, rescored = (shared(View(64, precision="binary", rescore=n)) for n in (None, 10))
+    assert plain + 10 < rescored < 7 * 20
+
+
+@pytest.mark.parametrize("view", BITS[:1] + RESCORED, ids=str)
+def test_candidates_are_scored_as_a_whole_search_does(view, small_blocks, open_search):
+    small_blocks(4)
+    backend = NormalBackend(width=16)
+    distances, cosines = by_bits(backend, view, TEXTS, QUESTIONS)
+    candidates = {f"q{n}": [f"d{n * 5}", "d80", "d3", "d41"] for n in range(7)}
+    encoder = make(backend, view=view)
+    encoder.open_search = open_search
+    found = search(encoder, corpus_of(TEXTS), queries_of(QUESTIONS), top_k=3, top_ranked=candidates)
+    scores = 1 - distances / 6 if view.rescore is None else cosines
+    for row in range(7):
+        own = {name: scores[row, int(name[1:])] for name in candidates[f"q{row}"]}
+        best = sorted(own, key=lambda name: -own[name])[:3]
+        assert found[f"q{row}"] == pytest.approx({name: own[name] for name in best}, abs=1e-6)
+        if view.rescore is None:
+            # Bit for bit, so that equal distances stay equal.
+            assert list(found[f"q{row}"].values()) == [float(np.float32(own[n])) for n in best]
 
 
 def test_an_unanswered_query_counts_nothing_in_every_metric():

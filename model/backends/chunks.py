@@ -1,0 +1,179 @@
+"""Documents as vectors of their chunks, for every backend whose tokenizer tells places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from model.backend import Encoded, Progress
+from model.chunking import Chunking, ChunkingError
+from model.encoder import PackedEncoder
+from model.errors import ModelError
+from model.late_chunking import LateEncoder
+from model.packed_model import PackedModel
+from model.routing import Route
+from model.splitting import Splitter
+
+__all__ = ["ChunkEncoder"]
+
+Encode = Callable[[Sequence[str], Route, Progress], Encoded]
+"""A backend's ordinary `encode`."""
+
+
+class ChunkEncoder:
+    """Encodes documents chunk by chunk, as far as a model can."""
+
+    def __init__(
+        self,
+        encode: Encode,
+        splitter: Splitter | str,
+        late: LateEncoder | str,
+        max_length: int | None,
+    ) -> None:
+        """Take what a model has for it.
+
+        Args:
+            encode: Encodes chunks alone.
+            splitter: Cuts documents; or why there is none.
+            late: Pools chunks; or why there is none.
+            max_length: Longest input in tokens; None for no limit.
+        """
+        self._encode = encode
+        self._splitter = splitter
+        self._late = late
+        self._max_length = max_length
+
+    @classmethod
+    def packed(cls, encode: Encode, model: PackedModel, encoder: PackedEncoder) -> ChunkEncoder:
+        """For a model that reads packed input.
+
+        Args:
+            encode: Encodes chunks alone.
+            model: The model.
+            encoder: The encoder that gives it its batches.
+        """
+        splitter = Splitter(encoder.tokenizer)
+        late: LateEncoder | str
+        try:
+            late = LateEncoder(model, encoder, splitter)
+        except ModelError as error:
+            late = str(error)
+        return cls(encode, splitter, late, encoder.tokenizer.max_length)
+
+    def check(self, chunking: Chunking) -> None:
+        """Refuse a chunking, before anything is encoded.
+
+        Raises:
+            ModelError: If the model cannot do it; the message says why.
+        """
+        if chunking.mode == "none":
+            return
+        for needed in (self._splitter, self._late if chunking.mode == "late" else None):
+            if isinstance(needed, str):
+                raise ChunkingError(f"chunking '{chunking}': {needed}")
+        chunking.check_fits(self._max_length)
+        assert isinstance(self._splitter, Splitter)
+        self._splitter.check(chunking)
+
+    def encode(
+        self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress
+    ) -> tuple[Encoded, ...]:
+        """As `Backend.encode_chunks`."""
+        for chunking in chunkings:
+            if chunking.mode == "none":
+                raise ChunkingError("chunking 'none' has no chunks; allowed: naive or late")
+            self.check(chunking)
+        naive = [one for one in dict.fromkeys(chunkings) if one.mode == "naive"]
+        late = [one for one in dict.fromkeys(chunkings) if one.mode == "late"]
+        cut = self._cut(texts, route.prompt, naive)
+        work = len(cut.distinct) + len(texts) * bool(late)
+        shared = _Shared(progress, len(texts), work)
+        found = dict(zip(naive, cut.encode(self._encode, route, shared), strict=True))
+        if late:
+            assert isinstance(self._late, LateEncoder)
+            pooled = self._late.encode(texts, route.prompt, late, shared)
+            found.update(zip(late, pooled, strict=True))
+        return tuple(found[one] for one in chunkings)
+
+    def _cut(self, texts: Sequence[str], prompt: str, chunkings: Sequence[Chunking]) -> _Cut:
+        cut = _Cut(len(texts), len(chunkings))
+        if chunkings:
+            assert isinstance(self._splitter, Splitter)
+            special = self._splitter.tokenizer.special_tokens
+            for row, document in enumerate(self._splitter.read(prompt, texts)):
+                cut.tokens[row] = len(document.ids) + special
+                for one, chunking in enumerate(chunkings):
+                    spans = self._splitter.split(document, chunking)
+                    cut.dropped[one, row] = len(document.places) - np.diff(spans).sum()
+                    cut.add(one, row, document.chunk_texts(spans))
+        return cut
+
+
+class _Cut:
+    """Documents as texts of chunks, each different one kept once.
+
+    Attributes:
+        tokens: Tokens of each document, prompt and special tokens included, shape (texts,).
+        dropped: Tokens of each in no chunk, shape (chunkings, texts).
+        counts: Chunks of each, shape (chunkings, texts).
+        distinct: The different chunks' places in what is encoded.
+    """
+
+    def __init__(self, texts: int, chunkings: int) -> None:
+        self.tokens = np.zeros(texts, dtype=np.int64)
+        self.dropped = np.zeros((chunkings, texts), dtype=np.int64)
+        self.counts = np.zeros((chunkings, texts), dtype=np.int64)
+        self.distinct: dict[str, int] = {}
+        self._places: list[list[int]] = [[] for _ in range(chunkings)]
+
+    def add(self, chunking: int, row: int, chunks: list[str]) -> None:
+        """Note the next document's chunks."""
+        self.counts[chunking, row] = len(chunks)
+        self._places[chunking].extend(
+            self.distinct.setdefault(chunk, len(self.distinct)) for chunk in chunks
+        )
+
+    def encode(self, encode: Encode, route: Route, progress: Progress) -> tuple[Encoded, ...]:
+        """Encode each different chunk alone, behind the prompt; one result a chunking."""
+        if not self._places:
+            return ()
+        encoded = encode(list(self.distinct), route, progress)
+        return tuple(
+            self._select(encoded, np.array(places, dtype=np.int64), one)
+            for one, places in enumerate(self._places)
+        )
+
+    def _select(self, encoded: Encoded, places: npt.NDArray[np.int64], chunking: int) -> Encoded:
+        counts = self.counts[chunking]
+        unread = None
+        if encoded.truncated is not None:
+            owner = np.repeat(np.arange(len(counts)), counts)
+            unread = self.dropped[chunking].copy()
+            np.add.at(unread, owner, encoded.truncated[places])
+        return Encoded(
+            vectors=encoded.vectors[places],
+            # None where the model itself counts none.
+            tokens=None if encoded.tokens is None else self.tokens,
+            truncated=unread,
+            counts=counts,
+        )
+
+
+class _Shared:
+    """Tells of texts while their parts are being done, each text once in all."""
+
+    def __init__(self, progress: Progress, texts: int, parts: int) -> None:
+        self._progress = progress
+        self._texts = texts
+        self._parts = parts
+        self._done = 0
+        self._told = 0
+
+    def __call__(self, done: int) -> None:
+        self._done += done
+        texts = self._done * self._texts // self._parts
+        if texts > self._told:
+            self._progress(texts - self._told)
+            self._told = texts

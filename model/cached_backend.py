@@ -1,0 +1,154 @@
+"""A model whose vectors are kept: what the cache holds is read from there, tokenizer and all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from model.backend import Backend, Encoded, Progress
+from model.cache.hashes import hash_texts
+from model.cache.space import Space
+from model.cache.store import SpaceCache, VectorCache
+from model.chunking import Chunking
+from model.guards import is_sound
+from model.routing import Route
+from model.source import ModelSource
+
+__all__ = ["CachedBackend"]
+
+
+class CachedBackend:
+    """A `model.backend.Backend` over another one and a cache."""
+
+    def __init__(self, backend: Backend, source: ModelSource, cache: VectorCache) -> None:
+        """Put a cache before a model.
+
+        Args:
+            backend: The model, loaded. One that learns from a task's texts cannot be cached.
+            source: Which one it is.
+            cache: Where its vectors are kept.
+        """
+        self._backend = backend
+        self._source = source
+        self._cache = cache
+
+    @property
+    def width(self) -> int | None:
+        """As the model's."""
+        return self._backend.width
+
+    @property
+    def max_length(self) -> int | None:
+        """As the model's."""
+        return self._backend.max_length
+
+    @property
+    def device(self) -> str:
+        """As the model's."""
+        return self._backend.device
+
+    @property
+    def precision(self) -> str:
+        """As the model's."""
+        return self._backend.precision
+
+    @property
+    def attention(self) -> str | None:
+        """As the model's."""
+        return self._backend.attention
+
+    @property
+    def compiled(self) -> bool:
+        """As the model's."""
+        return self._backend.compiled
+
+    @property
+    def fused_gelu(self) -> bool:
+        """As the model's."""
+        return self._backend.fused_gelu
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """As the model does."""
+        self._backend.prepare(texts)
+
+    def check_chunking(self, chunking: Chunking) -> None:
+        """As the model does."""
+        self._backend.check_chunking(chunking)
+
+    def encode(self, texts: Sequence[str], route: Route, progress: Progress) -> Encoded:
+        """Turn texts into vectors, of which those that are not cached go through the model."""
+
+        def compute(missing: list[str]) -> tuple[Encoded, ...]:
+            return (self._backend.encode(missing, route, progress),)
+
+        return self._read(texts, [self._space(route, "none")], compute, progress)[0]
+
+    def encode_chunks(
+        self,
+        texts: Sequence[str],
+        route: Route,
+        chunkings: Sequence[Chunking],
+        progress: Progress,
+    ) -> tuple[Encoded, ...]:
+        """Turn texts into the vectors of their chunks, likewise."""
+
+        def compute(missing: list[str]) -> tuple[Encoded, ...]:
+            return self._backend.encode_chunks(missing, route, chunkings, progress)
+
+        spaces = [self._space(route, str(chunking)) for chunking in chunkings]
+        return self._read(texts, spaces, compute, progress)
+
+    def _space(self, route: Route, chunking: str) -> SpaceCache:
+        return self._cache.space(
+            Space(
+                model=self._source.name,
+                fingerprint=self._source.fingerprint,
+                backend=self._source.kind,
+                precision=self.precision,
+                max_length=self.max_length,
+                adapter=route.adapter,
+                prompt=route.prompt,
+                chunking=chunking,
+            )
+        )
+
+    def _read(
+        self,
+        texts: Sequence[str],
+        spaces: Sequence[SpaceCache],
+        compute: Callable[[list[str]], tuple[Encoded, ...]],
+        progress: Progress,
+    ) -> tuple[Encoded, ...]:
+        """The texts' vectors of each space; a text that one of them lacks is computed for all."""
+        hashes = hash_texts(texts)
+        numbers = np.stack([space.find(hashes) for space in spaces])
+        here = (numbers >= 0).all(axis=0)
+        there = np.flatnonzero(here)
+        held = [space.read(row[there]) for space, row in zip(spaces, numbers, strict=True)]
+        if any(part is None for part in held):  # damage, which is found once
+            return self._read(texts, spaces, compute, progress)
+        progress(len(there))
+        missing = np.flatnonzero(~here)
+        if not len(missing):
+            return tuple(_with_computed(part, 0) for part in held if part is not None)
+        new = compute([texts[row] for row in missing.tolist()])
+        order = np.argsort(np.concatenate([there, missing]))
+        found = []
+        for space, old, fresh in zip(spaces, held, new, strict=True):
+            # What is no embedding is refused by whoever asked, and must not be kept.
+            if is_sound(fresh.vectors, self.width):
+                space.add(hashes[missing], fresh)
+            parts = [old, fresh] if old is not None and len(there) else [fresh]
+            found.append(_with_computed(Encoded.concatenate(parts).select(order), len(missing)))
+        return tuple(found)
+
+
+def _with_computed(encoded: Encoded, count: int) -> Encoded:
+    return Encoded(
+        vectors=encoded.vectors,
+        tokens=encoded.tokens,
+        truncated=encoded.truncated,
+        counts=encoded.counts,
+        computed=count,
+    )

@@ -1,0 +1,1 @@
+"""What others published: a table of figures, and the public repository of results."""
