@@ -13,6 +13,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from harness.cli_audit import audit, published
 from harness.cli_bench import bench
 from harness.cli_cache import cache
 from harness.console import make_console, quiet_libraries, show_error
@@ -51,6 +52,8 @@ routing = App(name="routing", help="Which adapter, prompt and dimension each tas
 app.command(routing)
 app.command(bench)
 app.command(cache)
+app.command(audit)
+app.command(published)
 
 SpecFile = Annotated[Path | None, Parameter(name="SPEC", show_default=False)]
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from harness.effort import relative_effort
@@ -111,6 +111,7 @@ def execute(
         elif not isinstance(event.what, Finished):
             number, record = event.what
             _store(record, plan, jobs[number], output)
+            record = replace(record, examples=None)  # a suite's would fill the memory
             outcome.measured.append(record)
             observer.job_done(jobs[number], record)
         check_interrupt()

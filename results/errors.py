@@ -1,6 +1,12 @@
 """Errors about stored results that a user can act on."""
 
-__all__ = ["CorruptRecordError", "ImpossibleScoresError", "RecordError", "StaleRecordError"]
+__all__ = [
+    "CorruptRecordError",
+    "ImpossibleScoresError",
+    "NoExamplesError",
+    "RecordError",
+    "StaleRecordError",
+]
 
 
 class RecordError(ValueError):
@@ -17,3 +23,7 @@ class StaleRecordError(RecordError):
 
 class ImpossibleScoresError(RecordError):
     """Metrics that contradict one another."""
+
+
+class NoExamplesError(RecordError):
+    """A record was measured before examples were kept."""

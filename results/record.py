@@ -1,10 +1,15 @@
 """A record: one task's result under one run spec and view."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from results.provenance import Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Record", "RecordRef"]
 
@@ -39,8 +44,11 @@ class Record:
         ref: Where it belongs.
         task_result: mteb's TaskResult as JSON data.
         provenance: Where the score comes from.
+        examples: Its examples as of `results.examples`; None in a record that was read, see
+            `results.store.RecordStore.examples`.
     """
 
     ref: RecordRef
     task_result: Mapping[str, Any]
     provenance: Provenance
+    examples: pd.DataFrame | None = field(default=None, compare=False, repr=False)

@@ -54,7 +54,8 @@ def retention_by_type(records: Iterable[Record]) -> tuple[TypeRetention, ...]:
     """Group the records of one model and routing by type and dimension.
 
     Args:
-        records: One record for each task and dimension.
+        records: One record for each task and dimension; views in fewer bits, and documents in
+            chunks, are left out.
 
     Raises:
         RecordError: If there is a single dimension only, or a task lacks one.
@@ -62,7 +63,8 @@ def retention_by_type(records: Iterable[Record]) -> tuple[TypeRetention, ...]:
     scores: dict[str, dict[str, dict[int, float]]] = {}
     for record in records:
         facts = record.provenance
-        if facts.dim is not None and facts.identity.dim is None:
+        plain = "," not in facts.view and facts.identity.chunking == "none"
+        if plain and facts.dim is not None and facts.identity.dim is None:
             by_task = scores.setdefault(facts.task.type, {}).setdefault(facts.task.name, {})
             by_task[facts.dim] = facts.score
     dims = sorted({d for tasks in scores.values() for by in tasks.values() for d in by})[::-1]

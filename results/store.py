@@ -4,25 +4,32 @@
         model_meta.json            mteb's model metadata
         <Task>.json                mteb's TaskResult
         <Task>/provenance.json     where the score comes from
-        <Task>/manifest.json       SHA-256 of both, written last
+        <Task>/examples.parquet    score, prediction and gold of each example
+        <Task>/manifest.json       SHA-256 of all three, written last
 
 `mteb.ResultCache(<root>)` reads the folder as its own. A record without a
 manifest was being written when the run ended; it does not count as stored.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from results.atomic import write_atomic
-from results.errors import CorruptRecordError, StaleRecordError
+from results.errors import CorruptRecordError, NoExamplesError, StaleRecordError
+from results.examples import decode_examples, encode_examples
 from results.identities import check_scores
 from results.provenance import Identity, Provenance
 from results.record import Record, RecordRef
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["RecordStore"]
 
@@ -66,19 +73,21 @@ class RecordStore:
     def read(self, ref: RecordRef) -> Record:
         """Read one record and check it against its manifest.
 
+        Its examples are neither read nor checked: see `examples`.
+
         Raises:
             CorruptRecordError: If a file is missing, unreadable or changed.
             ImpossibleScoresError: If its metrics contradict one another.
         """
         folder = self.folder(ref)
         manifest = self._manifest(ref)
+        expected = self._digests(ref)
         try:
-            expected = json.loads(manifest.read_bytes())
             contents = {name: (folder / name).read_bytes() for name in self._files(ref)}
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise _corrupt(manifest, str(error)) from error
         for name, content in contents.items():
-            if not isinstance(expected, dict) or expected.get(name) != _digest(content):
+            if expected.get(name) != _digest(content):
                 raise _corrupt(folder / name, "its content differs from the manifest")
         task_result, provenance = (contents[name] for name in self._files(ref))
         try:
@@ -91,6 +100,34 @@ class RecordStore:
             raise _corrupt(manifest, f"not readable by this version ({error})") from error
         check_scores(record.task_result)
         return record
+
+    def examples(self, ref: RecordRef) -> pd.DataFrame:
+        """Read a record's examples and check them against its manifest.
+
+        Returns:
+            The table, see `results.examples`.
+
+        Raises:
+            NoExamplesError: If it was measured before examples were kept.
+            CorruptRecordError: If they, or the manifest, are missing, unreadable or changed.
+        """
+        path = self.folder(ref) / self._examples(ref)
+        digest = self._digests(ref).get(self._examples(ref))
+        if digest is None:
+            raise NoExamplesError(
+                f"{ref} was measured before examples were kept; "
+                f"delete its folder {path.parent} to measure it anew"
+            )
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _corrupt(path, str(error)) from error
+        if digest != _digest(content):
+            raise _corrupt(path, "its content differs from the manifest")
+        try:
+            return decode_examples(content)
+        except ValueError as error:
+            raise _corrupt(path, f"not readable by this version ({error})") from error
 
     def write(self, record: Record, model_meta: Mapping[str, Any]) -> Path:
         """Write one record; a crash at any moment leaves no half of it behind.
@@ -121,6 +158,11 @@ class RecordStore:
                 strict=True,
             )
         )
+        examples = self._examples(record.ref)
+        if record.examples is not None:
+            contents[examples] = encode_examples(record.examples)
+        else:  # those of a record that stood here before
+            (folder / examples).unlink(missing_ok=True)
         for name, content in contents.items():
             write_atomic(folder / name, content)
         digests = {name: _digest(content) for name, content in contents.items()}
@@ -151,9 +193,24 @@ class RecordStore:
     def _manifest(self, ref: RecordRef) -> Path:
         return self.folder(ref) / ref.task / "manifest.json"
 
+    def _digests(self, ref: RecordRef) -> dict[str, str]:
+        """The manifest: SHA-256 by path from the record's folder."""
+        manifest = self._manifest(ref)
+        try:
+            digests = json.loads(manifest.read_bytes())
+        except (OSError, ValueError) as error:
+            raise _corrupt(manifest, str(error)) from error
+        if not isinstance(digests, dict):
+            raise _corrupt(manifest, "it is no table of digests")
+        return digests
+
     @staticmethod
     def _files(ref: RecordRef) -> tuple[str, str]:
         return f"{ref.task}.json", f"{ref.task}/provenance.json"
+
+    @staticmethod
+    def _examples(ref: RecordRef) -> str:
+        return f"{ref.task}/examples.parquet"
 
     def _stale_message(self, record: Record, identity: Identity) -> str:
         found = record.provenance.identity.differences(identity)

@@ -64,15 +64,16 @@ def make(
     kind=DenseMtebEncoder,
     view=View(),  # noqa: B008
     room=10**8,
-    calibration=None,
+    vectors=None,
+    **more,
 ):
     return kind(
         backend or HashBackend(),
         NoPrompts(),
         model_meta(SOURCE, {}),
         view=view,
-        vectors=TaskVectors(room),
-        calibration=calibration,
+        vectors=TaskVectors(room) if vectors is None else vectors,
+        **more,
     )
 
 
