@@ -165,8 +165,7 @@ def _nothing_measured(
     figures = published_figures(
         model=published_name(request.published_as or name), kind="task", source=_source(request)
     )
-    suites = dict.fromkeys(_SUITES[figure.benchmark] for figure in figures)
-    suite = next(iter(suites), "english")
+    suite = next((_SUITES[f.benchmark] for f in figures if f.benchmark in _SUITES), "english")
     return (
         f"no records of {name!r} in {where}{hint}; "
         f"measure it first: jina-eval run --model {request.model} --suite {suite}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from reports.grid import MISSING, Cell, Column, Grid
 from reports.markdown import render_markdown
-from results.audit import Finding, source_means
+from results.audit import Finding, Verdict, source_means
 from results.published.references import PAPER, REPOSITORY
 
 __all__ = ["audit_grid", "audit_text", "points", "short_source"]
@@ -106,12 +107,12 @@ def _name(finding: Finding) -> str:
 
 
 def _notes(findings: Sequence[Finding], shown: Sequence[Finding]) -> Iterator[str]:
-    counts = {
-        verdict: sum(finding.verdict == verdict for finding in findings)
-        for verdict in dict.fromkeys(finding.verdict for finding in findings)
-    }
-    yield "; ".join(f"{verdict}: {count}" for verdict, count in counts.items()) + "."
+    counts = Counter(finding.verdict for finding in findings)
+    counted = [f"{name}: {counts[name]}" for name in get_args(Verdict) if counts[name]]
+    yield f"{'; '.join(counted)}."
     for mean in source_means(findings):
+        if len(mean.tasks) == 1:
+            continue
         where = ", ".join(part for part in (short_source(mean.source), mean.benchmark) if part)
         yield (
             f"Mean over the same {len(mean.tasks)} tasks ({where}): ours {mean.ours:.2f}, "
@@ -123,12 +124,18 @@ def _notes(findings: Sequence[Finding], shown: Sequence[Finding]) -> Iterator[st
             f"Reproduced: within {' or '.join(limits)} points, "
             "the rounding of the published score included."
         )
-    for finding in shown:
-        said = (*finding.causes, *(note for note in finding.notes if note not in finding.causes))
-        if said:
-            where = f" ({short_source(finding.source)})" if finding.source else ""
-            head = "likely causes: " if finding.verdict == "differs" else ""
-            yield f"{_name(finding)}{where}: {head}{'; '.join(said)}"
+    yield from (line for finding in shown if (line := _remark(finding)))
+
+
+def _remark(finding: Finding) -> str:
+    """Why a score may differ, and what else to know about it; empty for nothing."""
+    notes = "; ".join(note for note in finding.notes if note not in finding.causes)
+    causes = "; ".join(finding.causes)
+    if finding.verdict == "differs":
+        causes = f"likely causes: {causes}"
+    said = ". Also: ".join(part for part in (causes, notes) if part)
+    where = f" ({short_source(finding.source)})" if finding.source else ""
+    return f"{_name(finding)}{where}: {said}" if said else ""
 
 
 def _missing(tasks: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from harness.cli_audit import audit, published
 from harness.cli_bench import bench
 from harness.cli_cache import cache
+from harness.cli_results import compare, results
 from harness.console import make_console, quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
 from harness.flags import SpecFlags
@@ -52,6 +53,8 @@ routing = App(name="routing", help="Which adapter, prompt and dimension each tas
 app.command(routing)
 app.command(bench)
 app.command(cache)
+app.command(results)
+app.command(compare)
 app.command(audit)
 app.command(published)
 

@@ -117,9 +117,6 @@ def compare_command(request: CompareRequest) -> int:
     if request.output is not None and request.output.suffix not in (".md", ".json"):
         raise RunError(f"output {str(request.output)!r}: expected a .md or .json file")
     stores = [Output(folder).store for folder in request.folders]
-    for folder in request.folders:
-        if not (folder / "records").is_dir():
-            raise RunError(f"{folder} is no output folder of a run: it has no records")
     baseline, *others = _sides(request, stores)
     examples = _Examples(stores)
     found = [

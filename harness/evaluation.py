@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from harness.errors import EvaluationError
+from harness.examples import ExampleRecorder
 from harness.predictions import UNUSED_FOLDER, PredictionRecorder
 from harness.retrieval_scores import scored_in_processes
 from results.provenance import Coverage
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mteb.abstasks import AbsTask
     from mteb.models import EncoderProtocol
     from mteb.results import TaskResult
@@ -29,11 +31,13 @@ class Evaluation:
         task_result: mteb's result.
         score: The main score, mean over splits and subsets.
         coverage: How many examples should be scored, and how many were.
+        examples: Score, prediction and gold of each, see `results.examples`.
     """
 
     task_result: TaskResult
     score: float
     coverage: Coverage
+    examples: pd.DataFrame
 
 
 def evaluate_task(
@@ -54,12 +58,13 @@ def evaluate_task(
         processes: Processes that may score at a time; they are forked from this one.
 
     Raises:
-        EvaluationError: If an example was not scored, or a main score is no
-            number. A query for which nothing was found is scored 0.
+        EvaluationError: If an example was not scored, a main score is no number,
+            or the examples do not add up to mteb's scores. A query for which
+            nothing was found is scored 0.
     """
     import mteb
 
-    recorder = PredictionRecorder(task)
+    recorder, examples = PredictionRecorder(task), ExampleRecorder(task)
     # The evaluators' matrices are small: threads cost them more than they bring
     # (2 cores, clustering: 0.3 s with one, up to 8 s with two). torch keeps its own.
     with threadpool_limits(1, user_api="blas"), scored_in_processes(processes):
@@ -75,7 +80,12 @@ def evaluate_task(
     (result,) = results.task_results
     _check_scores(result)
     coverage = _coverage(task.metadata.name, expected, recorder.counts(), recorder.unanswered())
-    return Evaluation(task_result=result, score=float(result.get_score()), coverage=coverage)
+    return Evaluation(
+        task_result=result,
+        score=float(result.get_score()),
+        coverage=coverage,
+        examples=examples.table(recorder.predictions, expected),
+    )
 
 
 def task_result_data(result: TaskResult) -> dict[str, Any]:

@@ -189,6 +189,7 @@ class TaskRunner:
             ref=job.ref,
             task_result=task_result_data(evaluation.task_result),
             provenance=provenance.model_copy(update={"calibration": calibration}),
+            examples=evaluation.examples,
         )
 
     def _encoder(self, job: Job, bench: _TaskBench) -> MtebEncoder:

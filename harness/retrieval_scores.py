@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Results = Mapping[str, Mapping[str, float]]
 
-__all__ = ["MANY_QUERIES", "scored_in_processes"]
+__all__ = ["MANY_QUERIES", "QueryScores", "scored_in_processes"]
 
 MANY_QUERIES = 20_000
 """With fewer, starting processes would take longer than they save."""
@@ -58,7 +58,7 @@ def scored_in_processes(processes: int) -> Iterator[None]:
         yield
 
 
-class _QueryScores(Mapping[str, dict[str, float]]):
+class QueryScores(Mapping[str, dict[str, float]]):
     """Each query's metrics by trec_eval's names, made into dictionaries when they are read."""
 
     def __init__(
@@ -66,6 +66,10 @@ class _QueryScores(Mapping[str, dict[str, float]]):
     ) -> None:
         self._columns = columns
         self._places = {name: row for row, name in enumerate(names)}
+
+    def column(self, name: str) -> npt.NDArray[np.float64]:
+        """One metric of all queries, in their order: float64 of shape (queries,)."""
+        return self._columns[name]
 
     def __getitem__(self, query: str) -> dict[str, float]:
         row = self._places[query]
@@ -106,7 +110,7 @@ def _calculate(
     with _shared((confidence, {**rates, **reciprocal})):
         found = dict(_in_processes(_abstention, [*rates, *reciprocal], processes))
     return RetrievalEvaluationResult(
-        all_scores=_QueryScores(trec, names),  # type: ignore[arg-type]
+        all_scores=QueryScores(trec, names),  # type: ignore[arg-type]
         ndcg=mean("ndcg_cut", "NDCG"),
         map=mean("map_cut", "MAP"),
         recall=mean("recall", "Recall"),

@@ -332,7 +332,8 @@ def _with_other_sources(findings: Sequence[Finding]) -> Iterator[Finding]:
         same = [
             other.source
             for other in findings
-            if (other.task, other.split) == (finding.task, finding.split)
+            if (other.task, other.split, other.metric)
+            == (finding.task, finding.split, finding.metric)
             and other.verdict == "reproduced"
         ]
         if finding.verdict == "differs" and same:

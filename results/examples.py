@@ -61,7 +61,8 @@ def examples_table(parts: Iterable[tuple[str, str, ExampleRows]]) -> pd.DataFram
 
     schema = _schema()
     tables = [_table(*part) for part in parts]
-    return pa.concat_tables([schema.empty_table(), *tables]).to_pandas()
+    table: pd.DataFrame = pa.concat_tables([schema.empty_table(), *tables]).to_pandas()
+    return table
 
 
 def encode_examples(table: pd.DataFrame) -> bytes:
@@ -92,10 +93,11 @@ def decode_examples(content: bytes) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(pa.BufferReader(content))
-    if not table.schema.equals(_schema()):
-        raise ValueError(f"columns {table.schema.names}, where {list(COLUMNS)} should be")
-    return table.to_pandas()
+    found = pq.read_table(pa.BufferReader(content))
+    if not found.schema.equals(_schema()):
+        raise ValueError(f"columns {found.schema.names}, where {list(COLUMNS)} should be")
+    table: pd.DataFrame = found.to_pandas()
+    return table
 
 
 def _schema() -> Any:

@@ -113,7 +113,7 @@ class RecordStore:
         """
         path = self.folder(ref) / self._examples(ref)
         digest = self._digests(ref).get(self._examples(ref))
-        if digest is None:
+        if digest is None and not path.exists():
             raise NoExamplesError(
                 f"{ref} was measured before examples were kept; "
                 f"delete its folder {path.parent} to measure it anew"

@@ -93,9 +93,8 @@ def expected_examples(task: AbsTask) -> dict[str, dict[str, int]]:
     """Count the examples that are scored, by split and subset of a loaded task.
 
     An example is a query with at least one judged document, a pair, a text to classify or to
-    cluster, a row of bitext, or a text with its summaries. Where mteb cuts a multilabel split by
-    stratification, the count is the number it aims at. Subsets of an aggregate's parts are called
-    PART/SUBSET.
+    cluster, a row of bitext, or a text with its summaries. Subsets of an aggregate's parts are
+    called PART/SUBSET.
 
     Raises:
         UnsupportedTaskError: the task is of a type that encodes no text.
@@ -314,11 +313,36 @@ def _scored(task: Any, table: _Table) -> int:
         return len(table.data[table.labels[0]])
     if _is_legacy_clustering(task):
         table = _with_several_labels(table)
+    if task.metadata.type == "MultilabelClassification":
+        return len(multilabel_rows(task, table.data[table.labels[0]][:]))
     total = len(table.column(table.encoded[0][1]))
-    most = getattr(task, "max_eval_samples", None)
+    most = None
     if task.metadata.type == "Clustering":
         most = getattr(task, "max_document_to_embed", None)
         share = getattr(task, "max_fraction_of_documents_to_embed", None)
         if share is not None:
             most = int(share * total)
     return total if most is None else min(total, most)
+
+
+def multilabel_rows(task: Any, labels: list[list[Any]]) -> list[int]:
+    """Rows of a split that mteb scores, in its order, of multilabel classification.
+
+    A large split is cut by stratification. It gives roughly as many rows as it is asked for, and
+    the same ones each time.
+
+    Args:
+        task: the task.
+        labels: labels of each row of the split.
+    """
+    from datasets import Dataset, DatasetDict
+    from mteb.abstasks.abstask import _multilabel_subsampling
+
+    rows = list(range(len(labels)))
+    if task.max_eval_samples is None or len(rows) <= task.max_eval_samples:
+        return rows
+    whole = DatasetDict({"all": Dataset.from_dict({"labels": labels, "row": rows})})
+    cut = _multilabel_subsampling(
+        whole, seed=task.seed, splits=["all"], label="labels", n_samples=task.max_eval_samples
+    )
+    return list(cut["all"]["row"][:])

@@ -18,6 +18,14 @@ def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
         os.environ[name] = str(home / name.lower())
 
 
+@pytest.fixture(autouse=True)
+def _own_vectors(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test reads vectors that another one made."""
+    monkeypatch.setenv("JINA_EVAL_CACHE", str(tmp_path_factory.mktemp("vectors")))
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny sentence-transformers folder, 16 wide."""

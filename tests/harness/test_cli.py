@@ -385,7 +385,7 @@ def test_an_interrupt_that_a_library_swallows_ends_the_run_all_the_same(
 
 
 def test_every_key_of_the_run_spec_has_a_flag_and_no_flag_is_added_by_accident():
-    keys = set(RunSpec.model_fields) - {"views"} | {"view"}
+    keys = set(RunSpec.model_fields) - {"views", "chunkings"} | {"view", "chunking"}
     assert {field.name for field in dataclasses.fields(SpecFlags)} == keys
     flags = set(re.findall(r"^│ (--[a-z-]+)", help_of("run"), re.MULTILINE))
     assert flags == {

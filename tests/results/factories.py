@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from results.examples import ExampleRows, examples_table
 from results.provenance import (
     Cost,
     Coverage,
@@ -15,7 +19,7 @@ from results.provenance import (
 )
 from results.record import Record, RecordRef
 
-__all__ = ["make_identity", "make_record"]
+__all__ = ["make_examples", "make_identity", "make_record"]
 
 
 def make_identity(**changes: Any) -> Identity:
@@ -37,6 +41,13 @@ def make_identity(**changes: Any) -> Identity:
         "mteb_version": "2",
     }
     return Identity(**(values | changes))
+
+
+def make_examples() -> pd.DataFrame:
+    """Three examples of a task whose score is no mean, and two of one whose score is."""
+    pairs = ExampleRows(np.arange(3), None, ["0.5", "0.25", "1"], ["1", "0", "5"])
+    queries = ExampleRows(["q é", "r"], [0.5, 1.0], None, ['{"d": 1}', '{"ü": 2}'])
+    return examples_table([("test", "default", pairs), ("test", "other", queries)])
 
 
 def make_record(score: float = 0.5, experiment: str | None = None, **changes: Any) -> Record:
@@ -92,4 +103,4 @@ def make_record(score: float = 0.5, experiment: str | None = None, **changes: An
     )
     ref = RecordRef(identity.model, identity.revision, experiment, identity.task)
     task_result = {"task_name": identity.task, "scores": {"test": [{"main_score": score}]}}
-    return Record(ref=ref, task_result=task_result, provenance=provenance)
+    return Record(ref=ref, task_result=task_result, provenance=provenance, examples=make_examples())

@@ -20,6 +20,7 @@ CHANGES = {
     "seed": 43,
     "mteb_version": "3",
     "dim": 4,
+    "chunking": "late:fixed=8",
 }
 
 

@@ -1,11 +1,14 @@
+import dataclasses
 import json
 
+import pandas as pd
 import pytest
 
-from results.errors import CorruptRecordError, StaleRecordError
+from results.errors import CorruptRecordError, NoExamplesError, StaleRecordError
+from results.examples import COLUMNS as EXAMPLE_COLUMNS
 from results.store import RecordStore
 from results.table import COLUMNS, records_table
-from tests.results.factories import make_record
+from tests.results.factories import make_examples, make_record
 
 META = {"name": "org/model", "revision": "1"}
 
@@ -103,7 +106,7 @@ def test_rewriting_replaces_the_record_whole(store):
     store.write(make_record(0.75), META)
     (record,) = store.records()
     assert record.provenance.score == 0.75
-    assert len(files(store)) == 4
+    assert len(files(store)) == 5
 
 
 def test_a_write_that_fails_leaves_no_half_record(store, monkeypatch):
@@ -111,7 +114,7 @@ def test_a_write_that_fails_leaves_no_half_record(store, monkeypatch):
 
     record = make_record()
     real = results.store.write_atomic
-    for fail_at in range(4):
+    for fail_at in range(5):
         calls = []
 
         def failing(path, content, calls=calls, fail_at=fail_at):
@@ -127,6 +130,78 @@ def test_a_write_that_fails_leaves_no_half_record(store, monkeypatch):
     monkeypatch.setattr(results.store, "write_atomic", real)
     store.write(record, META)
     assert store.read(record.ref) == record
+
+
+def test_examples_are_read_back_only_when_asked_for(store):
+    record = make_record()
+    store.write(record, META)
+    assert store.read(record.ref).examples is None
+    found = store.examples(record.ref)
+    pd.testing.assert_frame_equal(found, make_examples())
+    assert tuple(found.columns) == EXAMPLE_COLUMNS
+    assert found["score"].tolist()[3:] == [0.5, 1.0]
+    assert found["score"].isna().tolist() == [True] * 3 + [False] * 2
+    assert found["prediction"].isna().tolist() == [False] * 3 + [True] * 2
+    assert found["id"].tolist() == ["0", "1", "2", "q é", "r"]
+
+
+def test_equal_examples_are_equal_bytes(store):
+    record = make_record()
+    store.write(record, META)
+    before = files(store)
+    columns = {name: list(record.examples[name]) for name in EXAMPLE_COLUMNS}
+    store.write(dataclasses.replace(record, examples=pd.DataFrame(columns)), META)
+    assert files(store) == before
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "forget"])
+def test_damaged_examples_are_found_when_they_are_asked_for(store, damage):
+    record = make_record()
+    store.write(record, META)
+    path = store.folder(record.ref) / "TaskA/examples.parquet"
+    content = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    elif damage == "forget":
+        manifest = path.with_name("manifest.json")
+        digests = json.loads(manifest.read_text())
+        del digests["TaskA/examples.parquet"]
+        manifest.write_text(json.dumps(digests))
+    else:
+        flipped = content[:40] + bytes([content[40] ^ 1]) + content[41:]
+        path.write_bytes({"flip": flipped, "truncate": content[:40]}[damage])
+    with pytest.raises(CorruptRecordError, match=r"TaskA/examples\.parquet") as error:
+        store.examples(record.ref)
+    assert "\n" not in str(error.value)
+    assert store.read(record.ref) == record
+    assert list(store.records()) == [record]
+
+
+def test_examples_of_another_form_are_refused_even_if_the_manifest_fits(store):
+    record = dataclasses.replace(make_record(), examples=make_examples())
+    store.write(record, META)
+    folder = store.folder(record.ref)
+    path = folder / "TaskA/examples.parquet"
+    manifest = json.loads((folder / "TaskA/manifest.json").read_text())
+    from results.store import _digest
+
+    for content in (b"no parquet", pd.DataFrame({"id": ["1"]}).to_parquet()):
+        path.write_bytes(content)
+        manifest["TaskA/examples.parquet"] = _digest(content)
+        (folder / "TaskA/manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(CorruptRecordError, match="not readable by this version"):
+            store.examples(record.ref)
+
+
+def test_a_record_from_before_examples_were_kept_is_read_and_says_so(store):
+    record = make_record()
+    store.write(record, META)
+    store.write(dataclasses.replace(record, examples=None), META)
+    assert len(files(store)) == 4
+    assert store.read(record.ref) == record
+    assert store.find(record.ref, record.provenance.identity) == record
+    with pytest.raises(NoExamplesError, match="TaskA of org/model was measured before examples"):
+        store.examples(record.ref)
 
 
 def test_the_table_has_a_row_a_record_and_no_zero_for_what_was_not_measured(store):
