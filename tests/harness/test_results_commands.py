@@ -89,7 +89,7 @@ def test_compare_views_of_one_model(run, tmp_path, capfd):
     ("names", "message"),
     [
         (["tiny"], "needs a baseline and at least one other"),
-        (["tiny", "nobody"], "nothing here is 'nobody'; there are: tiny, lexical"),
+        (["tiny", "nobody"], "nothing here is 'nobody'; there are: lexical, tiny"),
         (["tiny", "tiny@dim=8"], "was not measured in view 'dim=8'; there are: dim=16, dim=4"),
         (["tiny", "tiny@colour=red"], "unknown setting 'colour'"),
         (["tiny", "tiny@fast"], "'fast' is neither a view nor a setting"),
