@@ -48,7 +48,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests, with coverage: `nox -s tests -- tests/model -k views`."""
     install(session, "starter,bench,chunking,test")
     session.run("coverage", "erase")
-    session.run("pytest", "--cov", "--cov-report=", *session.posargs)
+    session.run("pytest", "-n", "2", "--cov", "--cov-report=", *session.posargs)
     session.run("coverage", "report")
 
 

@@ -19,9 +19,7 @@ def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_vectors(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _own_vectors(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads vectors that another one made."""
     monkeypatch.setenv("JINA_EVAL_CACHE", str(tmp_path_factory.mktemp("vectors")))
 
