@@ -16,9 +16,15 @@ _A_TEXT = 150
 _A_TASK = {"Clustering": 3_000_000, "Classification": 1_000_000}
 
 
-def relative_effort(task: AbsTask) -> int:
-    """Time that a task takes, in no particular unit; 0 where its size is not known."""
+def relative_effort(task: AbsTask, evaluations: int = 1) -> int:
+    """Time that a task takes, in no particular unit; 0 where its size is not known.
+
+    Args:
+        task: The task.
+        evaluations: How often it is scored; it is encoded once.
+    """
     size = task_size(task)
     if size is None:
         return 0
-    return size.tokens + _A_TEXT * size.asked + _A_TASK.get(task.metadata.type, 0)
+    scoring = _A_TEXT * size.asked + _A_TASK.get(task.metadata.type, 0)
+    return size.tokens + evaluations * scoring

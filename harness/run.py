@@ -134,7 +134,11 @@ def worker_count(asked: int | None, tasks: int) -> int:
 
 def largest_first(missing: Mapping[str, tuple[Job, ...]]) -> list[str]:
     """The tasks, those that take longest first, so that no long one is left for the end."""
-    return sorted(missing, key=lambda name: -relative_effort(missing[name][0].task))
+
+    def effort(name: str) -> int:
+        return relative_effort(missing[name][0].task, len(missing[name]))
+
+    return sorted(missing, key=effort, reverse=True)
 
 
 def _events(

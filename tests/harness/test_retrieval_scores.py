@@ -70,3 +70,11 @@ def test_what_takes_longest_is_begun_first():
     assert names[0] == "MindSmallReranking"
     assert names.index("ArXivHierarchicalClusteringS2S") < names.index("STSBenchmark")
     assert names.index("TRECCOVID") < names.index("ArguAna")
+
+
+def test_many_views_of_a_small_task_take_longer_than_one_of_a_large_one():
+    by_name = {task.metadata.name: task for task in get_suite("starter").tasks()}
+    small = by_name["HomeAssistantIntentClassification"]
+    large = by_name["StateOfTheUnionLongRetrieval"]
+    assert relative_effort(small, 28) > relative_effort(large, 28)
+    assert relative_effort(small, 28) > relative_effort(small)
