@@ -80,6 +80,27 @@ def bench_suite(
     return bench_suite_command(request, output, quiet=quiet)
 
 
+@bench.command(name="cache")
+def bench_cache(*, texts: int = 1_000_000, width: int = 384, output: Output = None) -> int:
+    """Measure how quickly vectors are found and read in the cache, on one core.
+
+    Examples:
+        jina-eval bench cache --width 1024
+
+    Parameters
+    ----------
+    texts
+        Texts in the cache.
+    width
+        Width of their vectors.
+    output
+        JSON file for the figures.
+    """
+    from harness.bench_cache import bench_cache_command
+
+    return bench_cache_command(texts, width, output)
+
+
 @bench.command(name="sweep")
 def bench_sweep(
     *,

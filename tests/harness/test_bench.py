@@ -139,6 +139,31 @@ def test_a_suite_is_replayed_and_its_time_is_accounted_for(folder, tmp_path, cap
         assert min(task[part] for part in ("data", "encode", "score")) > 0
 
 
+def test_the_cache_is_measured(tmp_path, capfd):
+    output = tmp_path / "cache.json"
+    arguments = ["--texts", "2000", "--width", "8", "--output", str(output)]
+    assert main(["bench", "cache", *arguments]) == 0
+    assert "Texts a second" in capfd.readouterr().out
+    figures = json.loads(output.read_text())
+    assert min(figures["added"], figures["found"], figures["read"]) > 0
+    assert main(["bench", "cache", "--texts", "0"]) == 2
+
+
+def test_a_sweep_is_measured_beside_one_view(tiny_model, tmp_path, capfd):
+    output = tmp_path / "sweep.json"
+    arguments = ["--model", str(tiny_model), "--tasks", "LeeDocumentSTS", "--workers", "0"]
+    code = main(
+        ["bench", "sweep", *arguments, "--peer-view", "dim=16,int8", "-o", str(output), "--quiet"]
+    )
+    assert code == 0
+    figures = json.loads(output.read_text())
+    assert figures["one"]["encoded"] == figures["one"]["distinct"] == 50
+    assert figures["sweep"]["encoded"] == figures["sweep"]["distinct"] == 50
+    assert figures["sweep"]["views"] == 4
+    assert "LeeDocumentSTS" in figures["peers"][0]["scores"]
+    assert "× the sweep" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("fraction", ["0", "-1", "1.5"])
 def test_a_fraction_that_is_none_is_refused(fraction, capfd):
     assert main(["bench", "suite", "--fraction", fraction]) == 2
