@@ -32,6 +32,7 @@ _PACKAGES = (
     "triton",
     "flash-attn",
     "fa3-fwd",
+    "semantic-text-splitter",
 )
 
 

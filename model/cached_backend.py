@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from model.backend import Backend, Encoded, Progress
 from model.cache.hashes import hash_texts
 from model.cache.space import Space
 from model.cache.store import SpaceCache, VectorCache
-from model.chunking import Chunking
+from model.chunking import SPLITTER, Chunking
 from model.guards import is_sound
 from model.routing import Route
 from model.source import ModelSource
@@ -96,7 +97,7 @@ class CachedBackend:
         def compute(missing: list[str]) -> tuple[Encoded, ...]:
             return self._backend.encode_chunks(missing, route, chunkings, progress)
 
-        spaces = [self._space(route, str(chunking)) for chunking in chunkings]
+        spaces = [self._space(route, _named(chunking)) for chunking in chunkings]
         return self._read(texts, spaces, compute, progress)
 
     def _space(self, route: Route, chunking: str) -> SpaceCache:
@@ -142,6 +143,13 @@ class CachedBackend:
             parts = [old, fresh] if old is not None and len(there) else [fresh]
             found.append(_with_computed(Encoded.concatenate(parts).select(order), len(missing)))
         return tuple(found)
+
+
+def _named(chunking: Chunking) -> str:
+    """A chunking with the version of the library that decides where it cuts, if one does."""
+    if chunking.unit != "semantic":
+        return str(chunking)
+    return f"{chunking} by {SPLITTER} {importlib.metadata.version(SPLITTER)}"
 
 
 def _with_computed(encoded: Encoded, count: int) -> Encoded:

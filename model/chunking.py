@@ -13,7 +13,7 @@ from typing import Literal, cast, get_args
 
 from model.errors import ModelError
 
-__all__ = ["WHOLE", "Chunking", "ChunkingError", "Mode", "Unit"]
+__all__ = ["SPLITTER", "WHOLE", "Chunking", "ChunkingError", "Mode", "Unit"]
 
 Mode = Literal["none", "naive", "late"]
 """One vector a document; each chunk encoded alone; chunks pooled after the whole was encoded."""
@@ -25,6 +25,9 @@ _ALLOWED = "none, or naive: or late: with fixed=N, sentences=N or semantic=N and
 # More digits than any document has tokens are no size, and int() refuses thousands of them.
 _FORM = re.compile(r"(naive|late):(fixed|sentences|semantic)=([0-9]{1,9})")
 _SPECIAL_TOKENS = 2
+
+SPLITTER = "semantic-text-splitter"
+"""The package that finds semantic chunks."""
 
 
 class ChunkingError(ModelError):

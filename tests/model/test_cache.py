@@ -467,3 +467,13 @@ def test_the_folder_may_vanish(tmp_path):
     found = model_.encode(["b"], Route(), nobody)
     np.testing.assert_array_equal(found.vectors, vectors_of(["b"]))
     assert cached(tmp_path / "cache", FakeBackend()).encode(["b"], Route(), nobody).computed == 0
+
+
+def test_semantic_chunks_of_another_librarys_version_are_others(tmp_path, monkeypatch):
+    semantic = Chunking.parse("late:semantic=3")
+    cached(tmp_path, FakeBackend()).encode_chunks(["abcde"], Route(), [semantic], nobody)
+    same = cached(tmp_path, FakeBackend()).encode_chunks(["abcde"], Route(), [semantic], nobody)
+    assert same[0].computed == 0
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "99")
+    other = cached(tmp_path, FakeBackend()).encode_chunks(["abcde"], Route(), [semantic], nobody)
+    assert other[0].computed == 1
