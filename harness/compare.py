@@ -145,17 +145,10 @@ class _Examples:
     """Per-example scores of records, from whichever store has them."""
 
     def __init__(self, stores: Sequence[RecordStore]) -> None:
-        self._stores = stores
+        self._store_of = {ref: store for store in reversed(stores) for ref in store.references()}
 
     def __call__(self, record: Record) -> Any:
-        for store in self._stores:
-            if record.ref in self._references(store):
-                return store.examples(record.ref)
-        raise AssertionError(f"{record.ref} came from no store")
-
-    @staticmethod
-    def _references(store: RecordStore) -> set[Any]:
-        return set(store.references())
+        return self._store_of[record.ref].examples(record.ref)
 
 
 def _sides(request: CompareRequest, stores: Sequence[RecordStore]) -> list[_Side]:
