@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["Comparison", "ComparisonError", "TaskComparison", "TypeComparison", "compare"]
+__all__ = [
+    "Comparison",
+    "ComparisonError",
+    "TaskComparison",
+    "TypeComparison",
+    "compare",
+    "paired_test",
+]
 
 Examples = Callable[[Record], "pd.DataFrame"]
 """Gives a record's per-example scores."""
@@ -212,17 +219,28 @@ def _compare_task(old: Record, new: Record, examples: Examples, seed: int) -> Ta
             f"{now.identity.mteb_version}; measure both with one version"
         )
     plain = TaskComparison(was.task.name, was.task.type, was.task.main_score, was.score, now.score)
-    if was.key == now.key:
+    if was.key == now.key and was.score == now.score:
         return replace(plain, reason="one record")
     try:
-        return replace(plain, test=_test(plain, examples(old), examples(new), seed))
+        return replace(plain, test=paired_test(plain, examples(old), examples(new), seed))
     except (StatisticsError, RecordError) as error:
         return replace(plain, reason=str(error))
 
 
-def _test(
-    task: TaskComparison, old: pd.DataFrame, new: pd.DataFrame, seed: int
+def paired_test(
+    task: TaskComparison, old: pd.DataFrame, new: pd.DataFrame, seed: int = 0
 ) -> PairedDifference:
+    """Test one task's difference over its examples.
+
+    Args:
+        task: Metric and both scores.
+        old: The baseline's examples, see `results.examples`.
+        new: The candidate's.
+        seed: Decides every draw.
+
+    Raises:
+        StatisticsError: If the examples differ, or the metric has no paired test.
+    """
     old, new = _aligned(old), _aligned(new)
     if not old.index.equals(new.index):
         raise StatisticsError("the two were scored on different examples")
