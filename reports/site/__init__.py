@@ -1,0 +1,1 @@
+"""A folder of pages that opens from disk."""
