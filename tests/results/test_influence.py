@@ -170,6 +170,16 @@ def test_f1_of_pairs_in_two_languages():
     assert values.mean() == pytest.approx(score, abs=1e-12)
 
 
+def test_clusters_of_texts_drawn_twice_are_near_enough():
+    golds, found = ["a", "a", "b", "b"] * 5, [{"Level 0": [i % 4 // 3]} for i in range(20)]
+    table = examples_table([rows(None, texts(found), texts(golds))])
+    score = v_measure_score(golds, [one["Level 0"][0] for one in found])
+    near = contributions(*record("v_measure", score + 0.03, table, "Clustering"))
+    assert len(near.values) == 20
+    with pytest.raises(StatisticsError, match="v_measure does not follow"):
+        contributions(*record("v_measure", score + 0.3, table, "Clustering"))
+
+
 @pytest.mark.parametrize(
     ("metric", "score", "table", "said"),
     [
