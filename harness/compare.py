@@ -24,7 +24,7 @@ from results.store import RecordStore
 
 __all__ = ["CompareRequest", "compare_command"]
 
-_NAMES = {"minilm": "all-MiniLM-L6-v2"}
+_NAMES = {"minilm": "all-MiniLM-L6-v2", "e5-small": "multilingual-e5-small-4bit"}
 
 
 @dataclass(frozen=True)

