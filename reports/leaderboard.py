@@ -4,13 +4,24 @@ A mean is only formed where every task that it is over was measured, so that
 no column averages different tasks for different models.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from reports.errors import ReportError
+from reports.noise import Ranking, plain_ranking
+from results.provenance import Coverage
+from results.ranks import borda_ranks
 from results.record import Record
+from results.vector_bytes import vector_bytes
+
+if TYPE_CHECKING:
+    from reports.published_rows import PublishedRow
 
 __all__ = ["Entry", "Leaderboard", "TaskColumn", "make_leaderboards"]
 
@@ -71,6 +82,20 @@ class Entry:
         dims = self._dims(view)
         return "–".join(str(dim) for dim in dict.fromkeys((dims[0], dims[-1]))) if dims else None
 
+    def vector_bytes(self, view: str) -> tuple[int, int] | None:
+        """The fewest and the most bytes of a stored vector; None if dimensions are not fixed."""
+        found = [vector_bytes(view, dim) for dim in self._dims(view)]
+        known = [size for size in found if size is not None]
+        return (known[0], known[-1]) if known else None
+
+    def coverage(self, view: str) -> Coverage:
+        """How many examples should be scored and how many were, over the measured tasks."""
+        found = [r.provenance.coverage for (name, _), r in self.records.items() if name == view]
+        return Coverage(
+            n_expected=sum(one.n_expected for one in found),
+            n_scored=sum(one.n_scored for one in found),
+        )
+
     def _dims(self, view: str) -> list[int]:
         found = {r.provenance.dim for (name, _), r in self.records.items() if name == view}
         return sorted(dim for dim in found if dim is not None)
@@ -121,11 +146,15 @@ class Leaderboard:
         suite: The suite's name.
         tasks: All its tasks, measured or not.
         entries: Best mean over tasks first, incomplete ones last.
+        ranking: Places of the complete ones; see `reports.noise` for ties.
+        published: What others published of the suite, see `reports.published_rows`.
     """
 
     suite: str
     tasks: tuple[TaskColumn, ...]
     entries: tuple[Entry, ...]
+    ranking: Ranking = field(default_factory=Ranking)
+    published: tuple[PublishedRow, ...] = ()
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -149,6 +178,23 @@ class Leaderboard:
         means = [self.type_mean(entry, view, name) for name in self.types]
         known = [mean for mean in means if mean is not None]
         return fmean(known) if known and len(known) == len(means) else None
+
+    @cached_property
+    def borda(self) -> Mapping[str, int]:
+        """The Borda rank as mteb has it by label, of the entries that were measured on all tasks.
+
+        It is empty if there are fewer than two of them: a rank among one says nothing.
+        """
+        scores = {
+            entry.label: {
+                task.name: score
+                for task in self.tasks
+                if (score := entry.score(entry.main_view, task.name)) is not None
+            }
+            for entry in self.entries
+            if not self.missing(entry)
+        }
+        return borda_ranks(scores) if len(scores) > 1 else {}
 
     def missing(self, entry: Entry) -> tuple[str, ...]:
         """Tasks that were not measured in the main view."""
@@ -196,7 +242,8 @@ def _make_leaderboard(suite: str, records: list[Record]) -> Leaderboard:
         mean = board.mean_task(entry, entry.main_view)
         return mean is None, -(mean or 0.0), entry.label
 
-    return Leaderboard(suite, tasks, tuple(sorted(entries, key=rank)))
+    board = replace(board, entries=tuple(sorted(entries, key=rank)))
+    return replace(board, ranking=plain_ranking(board))
 
 
 def _check_data(records: Iterable[Record]) -> None:

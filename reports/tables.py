@@ -13,9 +13,19 @@ from reports.grid import (
     spaced,
 )
 from reports.leaderboard import Entry, Leaderboard
+from reports.published_rows import PublishedRow
 from reports.splits import splits_grid
 
-__all__ = ["all_grids", "dimensions_grid", "facts_grid", "scores_grid", "tasks_grid"]
+__all__ = [
+    "all_grids",
+    "dimensions_grid",
+    "facts_grid",
+    "published_grid",
+    "scores_grid",
+    "tasks_grid",
+]
+
+_MEASURED, _PUBLISHED = "measured", "published"
 
 
 def all_grids(board: Leaderboard) -> tuple[Grid, ...]:
@@ -24,17 +34,45 @@ def all_grids(board: Leaderboard) -> tuple[Grid, ...]:
     if any(len(entry.views) > 1 for entry in board.entries):
         grids.append(dimensions_grid(board))
     grids.append(tasks_grid(board))
-    splits = splits_grid(board)
-    return tuple(grids) if splits is None else (*grids, splits)
+    others = (splits_grid(board), published_grid(board))
+    return (*grids, *(grid for grid in others if grid is not None))
 
 
 def scores_grid(board: Leaderboard) -> Grid:
-    """Models × task types."""
-    rows = [
-        (Cell(entry.label), *_score_cells(board, entry, entry.main_view)) for entry in board.entries
-    ]
-    columns = (Column("Model", numeric=False), *_score_columns(board))
-    return Grid("Scores by task type", columns, mark_best(rows), _score_notes(board))
+    """Models × task types: places, means, and below them what others published.
+
+    The best of a column is marked among what was measured.
+    """
+    shown = [row for row in board.published if row.is_comparable]
+    ranked = bool(board.borda)
+    names = [Column("Model", numeric=False)]
+    if shown:
+        names.append(Column("Scores", numeric=False))
+    if ranked:
+        names += [Column("Rank"), Column("Borda")]
+    rows: list[tuple[Cell, ...]] = []
+    for entry in board.entries:
+        places = _places(board, entry) if ranked else ()
+        origin = (Cell(_MEASURED),) if shown else ()
+        cells = _score_cells(board, entry, entry.main_view)
+        rows.append((Cell(entry.label), *origin, *places, *cells))
+    rows = list(mark_best(rows))
+    for row in shown:
+        places = (Cell(MISSING),) * 2 if ranked else ()
+        rows.append((Cell(row.label), Cell(_PUBLISHED), *places, *_published_cells(board, row)))
+    columns = (*names, *_score_columns(board))
+    return Grid("Scores by task type", columns, tuple(rows), _score_notes(board))
+
+
+def _places(board: Leaderboard, entry: Entry) -> tuple[Cell, Cell]:
+    """Rank and Borda rank. They have no value: the lowest is the best."""
+    rank, borda = board.ranking.ranks.get(entry.label), board.borda.get(entry.label)
+    return Cell(MISSING if rank is None else str(rank)), number(borda)
+
+
+def _published_cells(board: Leaderboard, row: PublishedRow) -> tuple[Cell, ...]:
+    means = (row.mean_task, row.mean_type, *(row.types.get(name) for name in board.types))
+    return tuple(percent(mean) for mean in means)
 
 
 def facts_grid(board: Leaderboard) -> Grid:
@@ -43,6 +81,7 @@ def facts_grid(board: Leaderboard) -> Grid:
         Column("Model", numeric=False),
         Column("Parameters", "Params"),
         Column("Dimensions", "Dim"),
+        Column("Bytes per vector", "Bytes"),
         Column("Maximum tokens", "Max tok."),
         Column("Tasks"),
         Column("Examples"),
@@ -54,25 +93,24 @@ def facts_grid(board: Leaderboard) -> Grid:
     for entry in board.entries:
         facts = entry.some_record.provenance
         done = len(board.tasks) - len(board.missing(entry))
-        examples = sum(
-            record.provenance.coverage.n_scored
-            for (view, _), record in entry.records.items()
-            if view == entry.main_view
-        )
         rows.append(
             (
                 Cell(entry.label),
                 _millions(facts.model.parameters),
                 _dimensions(entry),
+                _bytes(entry),
                 number(facts.model.max_length),
                 Cell(f"{done} of {len(board.tasks)}"),
-                number(examples),
+                _examples(entry),
                 share(entry.truncated_share),
                 number(entry.texts_per_second),
                 Cell(facts.environment.device),
             )
         )
-    notes = ("Texts cut: share of distinct texts longer than the model reads.",)
+    notes = (
+        "Tasks: measured, of the suite's. Examples: scored, of those of these tasks.",
+        "Texts cut: share of distinct texts longer than the model reads.",
+    )
     return Grid("Models", columns, tuple(rows), notes)
 
 
@@ -97,12 +135,14 @@ def dimensions_grid(board: Leaderboard) -> Grid:
 
 def tasks_grid(board: Leaderboard) -> Grid:
     """Tasks × models; tasks that nobody measured are only counted."""
+    beside = _beside(board)
     columns = (
         Column("Task", numeric=False),
         Column("Type", numeric=False),
         Column("Metric", numeric=False),
         Column("Examples"),
         *(Column(entry.label) for entry in board.entries),
+        *(Column(f"{row.label}, {_PUBLISHED}") for row in beside),
     )
     rows = []
     for task in board.tasks:
@@ -115,14 +155,49 @@ def tasks_grid(board: Leaderboard) -> Grid:
             (
                 Cell(task.name),
                 Cell(spaced(task.type), short=short_type(task.type)),
-                Cell(task.metric or "–"),
+                Cell(task.metric or MISSING),
                 number(task.examples),
                 *marked,
+                *(percent(row.scores.get(task.name)) for row in beside),
             )
         )
     left = len(board.tasks) - len(rows)
     notes = (f"Tasks of the suite that were not measured: {left}.",) if left else ()
     return Grid("By task", columns, tuple(rows), notes)
+
+
+def _beside(board: Leaderboard) -> tuple[PublishedRow, ...]:
+    """Published scores of tasks that are asked for, or of a model that was measured."""
+    measured = {entry.some_record.provenance.identity.model for entry in board.entries}
+    return tuple(
+        row for row in board.published if row.scores and (row.asked or row.model in measured)
+    )
+
+
+def published_grid(board: Leaderboard) -> Grid | None:
+    """Where published rows are from, and what they are over; None if there are none."""
+    if not board.published:
+        return None
+    columns = (
+        Column("Published", numeric=False),
+        Column("Tasks"),
+        Column("Source", numeric=False),
+        Column("Note", numeric=False),
+    )
+    rows = tuple(
+        (
+            Cell(row.label),
+            Cell(MISSING if row.tasks is None else f"{row.tasks} of {len(board.tasks)}"),
+            Cell(row.source),
+            Cell("; ".join(row.notes)),
+        )
+        for row in board.published
+    )
+    notes = (
+        "As published, and not measured here. A mean over other tasks than the column's is not in "
+        "the column, but in the note.",
+    )
+    return Grid("Published", columns, rows, notes)
 
 
 def _score_columns(board: Leaderboard) -> tuple[Column, ...]:
@@ -143,6 +218,13 @@ def _score_notes(board: Leaderboard) -> tuple[str, ...]:
         "Scores × 100. By task: mean over all tasks; by type: mean over the types' means. "
         "– is not measured."
     ]
+    if board.borda:
+        notes += [*board.ranking.notes, "Borda: mteb's rank over the models of this table."]
+    if any(row.is_comparable for row in board.published):
+        notes.append(
+            "Published: as others published it, below what was measured; it has no rank, and the "
+            "best of a column is the best that was measured."
+        )
     for entry in board.entries:
         missing = board.missing(entry)
         if missing:
@@ -162,3 +244,17 @@ def _dimensions(entry: Entry) -> Cell:
     if dims is None or dims == str(width):
         return Cell(dims or MISSING)
     return Cell(f"{dims} of {width}")
+
+
+def _bytes(entry: Entry) -> Cell:
+    found = entry.vector_bytes(entry.main_view)
+    if found is None:
+        return Cell(MISSING)
+    return Cell("–".join(f"{size:,}" for size in dict.fromkeys(found)))
+
+
+def _examples(entry: Entry) -> Cell:
+    found = entry.coverage(entry.main_view)
+    if found.n_scored == found.n_expected:
+        return number(found.n_scored)
+    return Cell(f"{found.n_scored:,} of {found.n_expected:,}")

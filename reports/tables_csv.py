@@ -7,21 +7,46 @@ from results.table import records_table
 
 __all__ = ["leaderboard_csv", "scores_csv"]
 
+_COUNTS = (
+    "rank",
+    "borda",
+    "dim",
+    "bytes_per_vector",
+    "parameters",
+    "max_length",
+    "tasks",
+    "tasks_measured",
+    "n_expected",
+    "n_scored",
+)
+
 
 def leaderboard_csv(board: Leaderboard) -> str:
-    """A row for each model and view: means between 0 and 1, by type and overall."""
-    rows = []
+    """A row for each model and view: means between 0 and 1, by type and overall.
+
+    Below them come published rows, whose `scores` are "published". Ranks are of the main views.
+    """
+    rows: list[dict[str, object]] = []
     for entry in board.entries:
         facts = entry.some_record.provenance
         for view in entry.views:
+            main = view == entry.main_view
+            rank = board.ranking.ranks.get(entry.label) if main else None
+            size = entry.vector_bytes(view)
+            coverage = entry.coverage(view)
             rows.append(
                 {
                     "suite": board.suite,
                     "label": entry.label,
+                    "scores": "measured",
+                    "rank": None if rank is None else rank.place,
+                    "tie": None if rank is None or not rank.known else rank.shared,
+                    "borda": board.borda.get(entry.label) if main else None,
                     "model": facts.model.name,
                     "revision": facts.model.revision,
                     "view": view,
                     "dim": entry.dim(view),
+                    "bytes_per_vector": size[0] if size and size[0] == size[1] else None,
                     "parameters": facts.model.parameters,
                     "max_length": facts.model.max_length,
                     "texts_per_second": entry.texts_per_second,
@@ -30,13 +55,31 @@ def leaderboard_csv(board: Leaderboard) -> str:
                     "tasks_measured": sum(
                         entry.score(view, task.name) is not None for task in board.tasks
                     ),
+                    "n_expected": coverage.n_expected,
+                    "n_scored": coverage.n_scored,
                     "mean_task": board.mean_task(entry, view),
                     "mean_type": board.mean_type(entry, view),
                     **{name: board.type_mean(entry, view, name) for name in board.types},
                 }
             )
+    for row in board.published:
+        rows.append(
+            {
+                "suite": board.suite,
+                "label": row.label,
+                "scores": "published",
+                "model": row.model,
+                "source": row.source,
+                "note": "; ".join(row.notes),
+                "tasks": len(board.tasks),
+                "tasks_measured": row.tasks,
+                "mean_task": row.mean_task,
+                "mean_type": row.mean_type,
+                **row.types,
+            }
+        )
     table = pd.DataFrame(rows)
-    counts = ["dim", "parameters", "max_length"]
+    counts = [name for name in _COUNTS if name in table]
     table[counts] = table[counts].astype("Int64")
     return table.to_csv(index=False, lineterminator="\n")
 

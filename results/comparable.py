@@ -9,7 +9,7 @@ from statistics import fmean
 from results.published.references import Part, Reference
 from results.record import Record
 
-__all__ = ["common_parts", "same_metric", "value_over"]
+__all__ = ["common_parts", "is_same_metric", "same_metric", "value_over"]
 
 _SAME_METRICS: Mapping[str, tuple[str, ...]] = {
     "spearman": ("cosine_spearman",),
@@ -53,10 +53,15 @@ def _named(parts: Iterable[Part]) -> str:
     return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:6])}, … ({len(names)})"
 
 
+def is_same_metric(published: str, ours: str) -> bool:
+    """Whether a main score of ours is what a source calls a metric; papers have shorter names."""
+    return published == ours or ours in _SAME_METRICS.get(published, ())
+
+
 def same_metric(record: Record, wanted: str | None, parts: Iterable[Part]) -> str | None:
     """Name of our metric that is the figure's; None if the record has no such metric."""
     main = record.provenance.task.main_score
-    if wanted is None or wanted == main or main in _SAME_METRICS.get(wanted, ()):
+    if wanted is None or is_same_metric(wanted, main):
         return main
     return wanted if value_over(record, parts, wanted) is not None else None
 
