@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from model.source import ModelSource
     from model.tokenization import TokenizedTexts
 
-__all__ = ["measure_peer"]
+__all__ = ["load_peer", "measure_peer"]
 
 _BATCHES = {"short": (64, 128, 256, 512), "real": (64, 128, 256, 512), "long": (1, 2, 4, 8)}
 _CPU_BATCHES = (8, 16, 64)
@@ -51,7 +51,7 @@ def measure_peer(
         device: Where it runs.
         say: Told what is being done.
     """
-    peer = _load(source, result.precision, device)
+    peer = load_peer(source, result.precision, device)
     for mix, texts in mixes.items():
         tokens, vectors = ours[mix]
         work = Work(mix, tokens, model_operations(peer[0].auto_model, tokens), result, device)
@@ -86,7 +86,7 @@ def _encode(peer: Any, texts: Sequence[str], batch: int) -> Vectors:
     return np.asarray(vectors, dtype=np.float32)
 
 
-def _load(source: ModelSource, precision: str, device: torch.device) -> Any:
+def load_peer(source: ModelSource, precision: str, device: torch.device) -> Any:
     """The same weights as sentence-transformers runs them, its defaults otherwise."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import (  # type: ignore[import-not-found,unused-ignore]

@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from harness.cli_audit import audit, published
 from harness.cli_bench import bench
 from harness.cli_cache import cache
+from harness.cli_check import check
 from harness.cli_results import compare, results
 from harness.console import make_console, quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
@@ -55,6 +56,7 @@ app.command(bench)
 app.command(cache)
 app.command(results)
 app.command(compare)
+app.command(check)
 app.command(audit)
 app.command(published)
 

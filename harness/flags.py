@@ -84,12 +84,19 @@ class SpecFlags:
     workers: int | None = None
     """Processes that score beside the one with the model; as many as are of use if left out."""
 
+    texts: Annotated[bool | None, Parameter(negative="--no-texts")] = None
+    """Keep the beginnings of texts beside the records, to look at single queries (the default)."""
+
     def specs(self, file: Path | None) -> tuple[RunSpec, ...]:
         """The run specs of a file and these flags, one a model.
 
         Raises:
             SpecError: If the file or a flag is not as it must be.
         """
+        return load_specs(file, self.values())
+
+    def values(self) -> dict[str, Any]:
+        """The keys of the run spec; None for those that were not given."""
         values: dict[str, Any] = {
             name: getattr(self, name)
             for name in RunSpec.model_fields
@@ -101,7 +108,7 @@ class SpecFlags:
             given = getattr(self, name)
             if given is not None:
                 values[name] = split_list(given)
-        return load_specs(file, values)
+        return values
 
 
 def split_list(given: str | None) -> tuple[str, ...]:

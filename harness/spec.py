@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from harness.errors import SpecError
 from model.cache.limits import DEFAULT_SIZE
 from tasks.filters import TaskFilter
 
-__all__ = ["DEFAULT_MODELS", "Precision", "RunSpec", "load_specs"]
+__all__ = ["DEFAULT_MODELS", "Precision", "RunSpec", "given_values", "load_specs"]
 
 DEFAULT_MODELS = ("minilm", "lexical")
 """What is evaluated when nobody names a model: a small embedding model and a lexical baseline."""
@@ -62,6 +62,8 @@ class RunSpec(BaseModel):
         workers: Processes that read data, search and score beside the one with
             the model; 0 for none, None for as many as there is use for. Does
             not decide scores.
+        texts: Whether the beginnings of texts are kept beside the records, so
+            that single queries can be looked at. Does not decide scores.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +88,7 @@ class RunSpec(BaseModel):
     cache: StrictStr = "auto"
     cache_size: StrictStr = DEFAULT_SIZE
     workers: Annotated[StrictInt, Field(ge=0, le=256)] | None = None
+    texts: StrictBool = True
 
     def task_filter(self) -> TaskFilter:
         """Which of the suite's tasks are to run."""
@@ -115,8 +118,7 @@ def load_specs(file: Path | None, flags: Mapping[str, Any]) -> tuple[RunSpec, ..
     Raises:
         SpecError: If the file cannot be read, a key is unknown or a value is wrong.
     """
-    values = _read(file) if file is not None else {}
-    values |= {name: value for name, value in flags.items() if value is not None}
+    values = given_values(file, flags)
     models = values.pop("model", DEFAULT_MODELS)
     if isinstance(models, str):
         models = (models,)
@@ -125,6 +127,16 @@ def load_specs(file: Path | None, flags: Mapping[str, Any]) -> tuple[RunSpec, ..
     if len(set(map(str, models))) < len(models):
         raise SpecError(f"run spec: model names one twice: {', '.join(map(str, models))}")
     return tuple(_make({"model": model, **_applicable(model, models, values)}) for model in models)
+
+
+def given_values(file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that a file and flags state, unchecked; see `load_specs`.
+
+    Raises:
+        SpecError: If the file cannot be read.
+    """
+    values = _read(file) if file is not None else {}
+    return values | {name: value for name, value in flags.items() if value is not None}
 
 
 def _applicable(model: Any, models: Sequence[Any], values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
     reference.json     run spec, seeds, spread over seeds, speed, why it was made and renewed
     scores.csv         the scores, for readers of a change; not read back
-    records.jsonl.gz   mteb's TaskResult and the provenance of each record
+    records.jsonl.xz   mteb's TaskResult and the provenance of each record
     examples.parquet   the per-example scores of all records; predictions only where the score is
                        no mean over examples
     policy.toml        what counts as a regression (`results.gate.policy`)
@@ -13,9 +13,9 @@ edited by hand. Equal records give equal bytes.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
+import lzma
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,7 +39,7 @@ __all__ = ["POLICY", "Cost", "GateReference", "GateReferenceError", "Place", "Up
 
 _HEAD, _RECORDS, _EXAMPLES, _SCORES = (
     "reference.json",
-    "records.jsonl.gz",
+    "records.jsonl.xz",
     "examples.parquet",
     "scores.csv",
 )
@@ -150,6 +150,17 @@ class GateReference:
     def by_place(self) -> Mapping[Place, Record]:
         """The records by their place."""
         return {place_of(record): record for record in self.records}
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Their places, in the order of the run spec's views."""
+        order = {view: row for row, view in enumerate(self.run_spec.get("views", ()))}
+        return tuple(
+            sorted(
+                self.by_place,
+                key=lambda one: (order.get(one.view, len(order)), one.chunking, one.task),
+            )
+        )
 
     def examples(self, record: Record) -> pd.DataFrame:
         """A record's examples, see `results.examples`.
@@ -295,13 +306,12 @@ def _records_bytes(records: Iterable[Record]) -> bytes:
         )
         for record in records
     ]
-    # Without a time of writing in it: equal records give equal bytes.
-    return gzip.compress("".join(f"{line}\n" for line in lines).encode(), 9, mtime=0)
+    return lzma.compress("".join(f"{line}\n" for line in lines).encode())
 
 
 def _read_records(content: bytes, folder: Path) -> Iterable[Record]:
     try:
-        for line in gzip.decompress(content).splitlines():
+        for line in lzma.decompress(content).splitlines():
             data = json.loads(line)
             check_scores(data["task_result"])
             yield Record(
@@ -309,7 +319,7 @@ def _read_records(content: bytes, folder: Path) -> Iterable[Record]:
                 task_result=data["task_result"],
                 provenance=Provenance.model_validate(data["provenance"]),
             )
-    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
+    except (lzma.LZMAError, EOFError, KeyError, TypeError, ValueError) as error:
         what = " ".join(str(error).split())
         raise GateReferenceError(
             f"reference {folder / _RECORDS} is not readable by this version: {what}; "

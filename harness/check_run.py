@@ -1,0 +1,118 @@
+"""What the gate judges: records measured by the code as it is now, or records of a run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.console import ProgressDisplay, make_console
+from harness.errors import RunError
+from harness.executors.pool import WorkerPool
+from harness.output import Output
+from harness.plan import Plan, ResolvedRun, make_plan
+from harness.run import execute
+from harness.spec import RunSpec
+from results.gate.reference import Place, place_of
+from results.record import Record
+from results.store import RecordStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Measured", "measure", "planned_places", "read_runs", "with_cache"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Records of one run.
+
+    Attributes:
+        records: What was measured.
+        refused: By task, why it gave no score.
+        stores: Where the records are.
+    """
+
+    records: tuple[Record, ...]
+    refused: Mapping[str, str]
+    stores: tuple[RecordStore, ...]
+
+    def examples(self, record: Record) -> pd.DataFrame:
+        """A record's examples.
+
+        Raises:
+            RecordError: If it has none, or they are damaged.
+        """
+        holders = [
+            one for one in self.stores if (one.folder(record.ref) / record.ref.task).is_dir()
+        ]
+        return holders[0].examples(record.ref)
+
+
+def with_cache(spec: RunSpec, folder: Path) -> RunSpec:
+    """The run spec with a cache of vectors of its own.
+
+    Vectors in the user's cache were made by code of any age: what is judged must not come out of
+    it.
+    """
+    return spec if spec.cache == "off" else spec.model_copy(update={"cache": str(folder)})
+
+
+def measure(run: ResolvedRun, folder: Path, *, overwrite: bool, quiet: bool) -> Measured:
+    """Measure what the folder lacks.
+
+    Raises:
+        ValueError: If the model cannot be loaded or the folder not be written.
+    """
+    output = Output(folder)
+    with output.locked():
+        plan = make_plan(run, output.store, overwrite=overwrite)
+        with (
+            WorkerPool() as pool,
+            ProgressDisplay(make_console(stderr=True), quiet=quiet) as display,
+        ):
+            outcome = execute(plan, output, display, pool)
+    refs = [job.ref for job in plan.jobs]
+    there = set(output.store.references())
+    records = tuple(output.store.read(ref) for ref in refs if ref in there)
+    return Measured(records, outcome.refused, (output.store,))
+
+
+def drop_vectors(folder: Path) -> None:
+    """Delete a gate's own cache of vectors, which no other run reads."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def planned_places(run: ResolvedRun) -> frozenset[Place]:
+    """The places of the records that a run would make."""
+    plan: Plan = make_plan(run, RecordStore(Path("nowhere")))
+    return frozenset(Place(job.ref.task, str(job.view), str(job.chunking)) for job in plan.jobs)
+
+
+def read_runs(run: ResolvedRun, folders: Sequence[Path]) -> Measured:
+    """The stored records of a run spec's model and settings, whatever code made them.
+
+    Raises:
+        RunError: If there are none, or several of one task and view.
+    """
+    stores = tuple(Output(folder).store for folder in folders)
+    found: dict[Place, Record] = {}
+    for store in stores:
+        for record in store.records():
+            facts = record.provenance
+            mine = (facts.model.name, facts.model.revision, facts.run_spec.get("routing"))
+            if mine != (run.source.name, run.source.revision, run.routing.name):
+                continue
+            if found.setdefault(place_of(record), record).provenance.key != facts.key:
+                raise RunError(
+                    f"{record.ref} was measured under several settings in "
+                    f"{', '.join(map(str, folders))}; name one run with --from"
+                )
+    if not found:
+        raise RunError(
+            f"no records of {run.source.name} ({run.source.revision}) under routing "
+            f"{run.routing.name!r} in {', '.join(map(str, folders))}"
+        )
+    return Measured(tuple(found.values()), {}, stores)
