@@ -39,7 +39,7 @@ _COLUMNS = 4
 _FIRST = 2.75
 """Height of the row of the first panel, in inches."""
 
-_BLOCK = 2.45
+_BLOCK = 2.3
 """Height of a row of panels by type."""
 
 _FEW = 6
@@ -148,7 +148,7 @@ def _draw(title: str, panels: Sequence[_Panel]) -> tuple[Figure, tuple[str, ...]
     rows = -(-(len(panels) - 1) // _COLUMNS)
     notes = _notes(panels)
     first, rest = panels[0], panels[1:]
-    height = 0.55 + _FIRST + rows * _BLOCK + notes_height(notes) + 0.15
+    height = 0.6 + _FIRST + rows * _BLOCK + notes_height([*notes, ""]) + 0.05
     figure = sheet(height, title, "Each model read at several lengths of its vectors; score × 100.")
     ticks = sorted({int(d) for panel in panels for line in panel.lines for d, _ in line.points})
     score = axes_at(figure, 0.5, 0.85, 2.45, _FIRST - 0.75)
@@ -164,14 +164,14 @@ def _draw(title: str, panels: Sequence[_Panel]) -> tuple[Figure, tuple[str, ...]
     wide = WIDTH / _COLUMNS
     for number, panel in enumerate(rest):
         top = 0.75 + _FIRST + (number // _COLUMNS) * _BLOCK
-        left = 0.4 + (number % _COLUMNS) * wide
-        upper = axes_at(figure, left, top, wide - 0.5, 1.15)
+        left = 0.45 + (number % _COLUMNS) * wide
+        upper = axes_at(figure, left, top, wide - 0.53, 1.15)
         _draw_scores(upper, panel, ticks, named="inside")
         upper.tick_params(labelbottom=False)
-        upper.set_title(panel.title, loc="left", pad=10 if " of " in panel.over else 6)
-        if " of " in panel.over and "all" not in panel.over:
-            upper.text(0, 1.02, panel.over, transform=upper.transAxes, size=6, color=GREY)
-        lower = axes_at(figure, left, top + 1.25, wide - 0.5, 0.62)
+        partial = panel.over if " of " in panel.over and "all" not in panel.over else ""
+        upper.set_title(panel.title, loc="left", y=1.1 if partial else 1.03, pad=0)
+        upper.text(0, 1.03, partial, transform=upper.transAxes, size=6, color=GREY)
+        lower = axes_at(figure, left, top + 1.25, wide - 0.53, 0.62)
         _draw_retention(lower, panel, ticks)
         if number % _COLUMNS == 0:
             upper.set_ylabel("score × 100")
@@ -206,10 +206,10 @@ def _draw_scores(axis: Axes, panel: _Panel, ticks: Sequence[int], *, named: str)
             )
     _finish(axis, ticks)
     published = panel.published.points if panel.published else ()
-    labels = [_label(line, ticks, size=24 if named == "right" else 20) for line in panel.lines]
+    labels = [_label(line, ticks, limit=48 if named == "right" else 22) for line in panel.lines]
     if named == "right":
         grey = [Label("published", (published[-1],), GREY)] if published else []
-        return label_right(axis, [*labels, *grey])
+        return label_right(axis, [*labels, *grey], room=1.65)
     shown = labels if not many else labels[:3]
     if published:
         shown = [*shown, Label("published", tuple(published[::-1]), GREY)]
@@ -219,10 +219,10 @@ def _draw_scores(axis: Axes, panel: _Panel, ticks: Sequence[int], *, named: str)
     return ()
 
 
-def _label(line: _Line, ticks: Sequence[int], size: int) -> Label:
+def _label(line: _Line, ticks: Sequence[int], limit: int) -> Label:
     level = [(float(tick), line.level or 0.0) for tick in reversed(ticks)]
     points = tuple(reversed(line.points)) or tuple(level)
-    return Label(shortened(line.label, size), points, line.look.colour)
+    return Label(shortened(line.label, limit), points, line.look.ink)
 
 
 def _obstacles(lines: Sequence[_Line], ticks: Sequence[int]) -> list[tuple[Point, ...]]:

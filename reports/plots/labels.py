@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ _LINE = 1.25
 
 _PAD = 1.5
 """Points kept free around a label."""
+
+_LEADER = 13.0
+"""Points between axes and the names in their margin."""
 
 _DIRECTIONS = ((1, 0), (0, 1), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
@@ -43,12 +46,17 @@ class Label:
     bold: bool = False
 
 
-def label_right(axis: Axes, labels: Sequence[Label], *, size: float = _SIZE) -> tuple[str, ...]:
+def label_right(
+    axis: Axes, labels: Sequence[Label], *, room: float, size: float = _SIZE
+) -> tuple[str, ...]:
     """Write names in the margin right of the axes, at the height of each one's first point.
+
+    Names that are too long lose letters from their middle.
 
     Args:
         axis: The axes, in their final place and limits.
         labels: Most important first.
+        room: Width of the margin in inches.
         size: Of the letters, in points.
 
     Returns:
@@ -58,14 +66,15 @@ def label_right(axis: Axes, labels: Sequence[Label], *, size: float = _SIZE) -> 
     per_point = figure.dpi / 72
     box = axis.get_window_extent()
     step = size * _LINE * per_point
-    room = max(1, int((box.height + step) // step))
-    shown, left_out = list(labels[:room]), labels[room:]
+    count = max(1, int((box.height + step) // step))
+    shown, left_out = list(labels[:count]), labels[count:]
     ends = [axis.transData.transform(label.points[0]) for label in shown]
     order = sorted(range(len(shown)), key=lambda i: (ends[i][1], -i))
     heights = _spread([float(ends[i][1]) for i in order], step, box.y0, box.y1)
     for place, height in zip(order, heights, strict=True):
         label, (end_x, end_y) = shown[place], ends[place]
-        x = box.x1 + 13 * per_point
+        x = box.x1 + _LEADER * per_point
+        label = _cut(axis, label, size, room * figure.dpi - _LEADER * per_point)
         corners = [
             (end_x + 3 * per_point, end_y),
             (x - 6 * per_point, height),
@@ -194,6 +203,17 @@ def _extent(axis: Axes, label: Label, size: float) -> tuple[float, float]:
     box = text.get_window_extent(axis.figure.canvas.get_renderer())  # type: ignore[attr-defined]
     text.remove()
     return float(box.width), float(box.height)
+
+
+def _cut(axis: Axes, label: Label, size: float, width: float) -> Label:
+    """The label, with as many letters of its middle left out as makes it fit; width in pixels."""
+    text = label.text
+    keep = len(text)
+    while keep > 4 and _extent(axis, label, size)[0] > width:
+        keep -= 1
+        head = keep // 3  # settings at the end tell more than the name
+        label = replace(label, text=f"{text[:head]}…{text[-(keep - head - 1) :]}")
+    return label
 
 
 def _box(

@@ -6,6 +6,7 @@ The same records give the same bytes: no date, no version of a library, no setti
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ __all__ = [
 # (https://jfly.uni-koeln.de/color/), without its yellow, too light on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 # One more than colours: the eighth model has the first one's colour, not its marker.
+# Letters need more contrast than lines: the same hues, dark enough for small print.
+_INKS = ("#005a8e", "#a84a00", "#00704f", "#9c4476", "#1f6f9f", "#8a5f00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 _LINES = ("-", (0, (6, 1, 1, 1)), (0, (3, 1)))
 _CHUNKED_LINES = {"late": (0, (4, 1.2)), "naive": (0, (1, 1.2))}
@@ -91,11 +94,13 @@ class Look:
 
     Attributes:
         colour: One for each model and routing; chunkings share it.
+        ink: The same for letters.
         marker: One for each entry, so that print in black and white tells them apart.
         line: Says how documents were chunked; of the eighth model on, other lines.
     """
 
     colour: str
+    ink: str
     marker: str
     line: LineStyle
 
@@ -125,6 +130,7 @@ def looks_of(board: Leaderboard) -> dict[str, Look]:
         kind = entry.some_record.provenance.identity.chunking.split(":")[0]
         looks[entry.label] = Look(
             colour=_COLOURS[run % len(_COLOURS)],
+            ink=_INKS[run % len(_INKS)],
             marker=_MARKERS[number % len(_MARKERS)],
             line=_CHUNKED_LINES.get(kind, _LINES[run // len(_COLOURS) % len(_LINES)]),
         )
@@ -230,9 +236,11 @@ def picture(name: str, title: str, figure: Figure, description: str) -> Picture:
     return Picture(name, visible(title), png.getvalue(), svg.getvalue(), visible(description))
 
 
-def shortened(label: str, limit: int = 30) -> str:
+def shortened(label: str, limit: int = 48) -> str:
     """A name that fits; its end stays, where settings stand that tell rows apart."""
-    label = legible(label)
+    # "late 256" and "adapter=separation" say themselves what they are.
+    label = re.sub(r"\b(?:chunking|routing) (?=[^,()]+[,)])", "", label)
+    label = legible(re.sub(r"\b(late|naive):fixed=(?=\d+[,)])", r"\1 ", label))
     if len(label) > limit:
         label = f"{label[: limit // 2]}…{label[-(limit // 2 - 1) :]}"
     return label
