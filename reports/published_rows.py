@@ -66,7 +66,7 @@ class PublishedRow:
 
 
 def benchmark_of(suite: str) -> str:
-    """The benchmark that a suite is, as mteb calls it; the suite's own name if it is none of ours."""
+    """The benchmark that a suite is, as mteb calls it; else the suite's own name."""
     return _BENCHMARKS.get(suite, suite)
 
 
