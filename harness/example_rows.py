@@ -5,6 +5,7 @@ These follow mteb 2.26.24; a test over all of its mock tasks notices when mteb m
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -13,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import EvaluationError
+from model.unanswered import is_answered
 from results.examples import ExampleRows
+from results.texts import example_ranks
 from tasks.texts import multilabel_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Measured", "Rows", "example_rows"]
+__all__ = ["MOST_SEARCHES", "Measured", "Rows", "example_rows"]
+
+MOST_SEARCHES = 10_000
+"""Queries of a task for which the best documents are kept."""
+
+_BEST = 10
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Measured:
         metrics: mteb's metrics, the main score among them.
         query_scores: Of a search, the queries and the main score of each; None if it has none.
         draws: Of clustering, what mteb drew: from how many, and which.
+        searches: Of a search, for how many queries the best documents are kept.
     """
 
     task: Any
@@ -43,6 +52,7 @@ class Measured:
     metrics: Mapping[str, Any]
     query_scores: tuple[list[str], npt.NDArray[np.float64]] | None
     draws: Sequence[tuple[int, list[int]]]
+    searches: int = MOST_SEARCHES
 
     @property
     def data(self) -> Any:
@@ -112,14 +122,15 @@ def _by_class() -> Iterable[tuple[type, Callable[[Measured], Rows]]]:
 
 
 def _retrieval(measured: Measured) -> Rows:
-    """Gold is {document: grade} of the relevant ones; what was found is not kept: it is large."""
+    """Gold is {document: grade} of the relevant ones, prediction {document: score} of the best."""
     judged = measured.data["relevant_docs"]
     ids = list(measured.data["queries"]["id"][:])  # those with judgements: mteb left out the others
     golds = _json(
         {document: grade for document, grade in judged[query].items() if grade > 0} for query in ids
     )
+    hits = _hits(measured, ids)
     if measured.query_scores is None:
-        return Rows(ExampleRows(ids, None, None, golds))
+        return Rows(ExampleRows(ids, None, hits, golds))
     queries, values = measured.query_scores
     if queries != ids:
         places = {query: row for row, query in enumerate(queries)}
@@ -127,7 +138,29 @@ def _retrieval(measured: Measured) -> Rows:
         if missing:
             raise _misfit(measured, f"query {missing[0]!r} has no score")
         values = values[[places[query] for query in ids]]
-    return Rows(ExampleRows(ids, values, None, golds), measured.main)
+    return Rows(ExampleRows(ids, values, hits, golds), measured.main)
+
+
+def _hits(measured: Measured, ids: Sequence[str]) -> list[str | None]:
+    """The best documents of some queries spread over all, None for the others: they are large."""
+    kept = np.argsort(example_ranks(measured.split, measured.subset, len(ids)))[: measured.searches]
+    hits: list[str | None] = [None] * len(ids)
+    for row in kept.tolist():
+        hits[row] = _encode(_best(measured, measured.predictions.get(ids[row], {})))
+    return hits
+
+
+def _best(measured: Measured, found: Mapping[str, float]) -> dict[str, float]:
+    """The best documents by score, six digits of it; among equals by id, as trec_eval has them."""
+    if not is_answered(found):
+        return {}
+    if measured.task.skip_first_result:  # as mteb leaves it out before it scores
+        found = dict(sorted(found.items(), key=lambda pair: pair[1], reverse=True)[1:])
+    least = heapq.nlargest(_BEST, found.values())[-1:]
+    best = sorted(
+        ((score, document) for document, score in found.items() if score >= least[0]), reverse=True
+    )
+    return {document: float(f"{score:.6g}") for score, document in best[:_BEST]}
 
 
 def _sts(measured: Measured) -> Rows:

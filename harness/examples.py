@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import EvaluationError
-from harness.example_rows import Measured, Rows, example_rows
+from harness.example_rows import MOST_SEARCHES, Measured, Rows, example_rows
 from harness.retrieval_scores import QueryScores
 from results.examples import examples_table
 from tasks.fresh import task_parts
@@ -86,6 +86,7 @@ class ExampleRecorder:
         )
 
     def _rows(self, predictions: Mapping[Place, Any]) -> Iterator[tuple[str, str, Rows]]:
+        searches = max(1, MOST_SEARCHES // max(1, len(predictions)))
         for (split, named), found in predictions.items():
             part, subset, prefix = self._part(named)
             # Bitext in parallel columns comes at once; its directions are the subsets.
@@ -100,6 +101,7 @@ class ExampleRecorder:
                     metrics=self._metrics[place],
                     query_scores=self._query_scores.get(place),
                     draws=self._draws.get(place, []),
+                    searches=searches,
                 )
                 yield *place, example_rows(measured)
 

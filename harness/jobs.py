@@ -12,6 +12,7 @@ from harness.calibration import TaskCalibration, calibrate
 from harness.environment import describe_environment
 from harness.errors import EvaluationError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
+from harness.example_texts import TextCollector
 from harness.executors.parcel import Desk
 from harness.plan import Job, ResolvedRun
 from model.backends import load_backend
@@ -126,12 +127,14 @@ class _TaskBench:
         loaded: The task with its data.
         vectors: Vectors at hand.
         calibrations: Of 8-bit views, by chunking, as soon as one needs them.
+        texts: Collects the texts of their examples; None if none are kept.
     """
 
     jobs: tuple[Job, ...]
     loaded: LoadedTask
     vectors: TaskVectors
     calibrations: dict[Chunking, TaskCalibration]
+    texts: TextCollector | None
 
 
 class TaskRunner:
@@ -164,7 +167,8 @@ class TaskRunner:
             self._backend.prepare([item.text for item in task_texts(loaded.task)])
         # Also for a single view: what is encoded together must not depend on how many
         # views are still missing, or a resumed run would differ in the last bits.
-        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {})
+        texts = TextCollector(loaded.task) if self._run.spec.texts else None
+        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {}, texts)
         for job in jobs:
             yield self._do(job, bench)
 
@@ -190,6 +194,7 @@ class TaskRunner:
             task_result=task_result_data(evaluation.task_result),
             provenance=provenance.model_copy(update={"calibration": calibration}),
             examples=evaluation.examples,
+            texts=None if bench.texts is None else bench.texts.new_texts(evaluation.examples),
         )
 
     def _encoder(self, job: Job, bench: _TaskBench) -> MtebEncoder:

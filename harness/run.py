@@ -111,7 +111,7 @@ def execute(
         elif not isinstance(event.what, Finished):
             number, record = event.what
             _store(record, plan, jobs[number], output)
-            record = replace(record, examples=None)  # a suite's would fill the memory
+            record = replace(record, examples=None, texts=None)  # a suite's would fill the memory
             outcome.measured.append(record)
             observer.job_done(jobs[number], record)
         check_interrupt()

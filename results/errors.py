@@ -2,6 +2,7 @@
 
 __all__ = [
     "CorruptRecordError",
+    "CorruptTextsError",
     "ImpossibleScoresError",
     "NoExamplesError",
     "RecordError",
@@ -15,6 +16,10 @@ class RecordError(ValueError):
 
 class CorruptRecordError(RecordError):
     """A record's files do not match its manifest."""
+
+
+class CorruptTextsError(RecordError):
+    """A task's kept texts are not what was written."""
 
 
 class StaleRecordError(RecordError):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    Texts = Sequence[str] | npt.NDArray[np.int64]
+    Texts = Sequence[str | None] | npt.NDArray[np.int64]
 
 __all__ = ["COLUMNS", "ExampleRows", "decode_examples", "encode_examples", "examples_table"]
 
@@ -34,7 +34,8 @@ class ExampleRows:
     Attributes:
         ids: n texts, or int64 numbers of shape (n,), which become texts.
         scores: float64 of shape (n,); None where the score is no mean over examples.
-        predictions: n pieces of JSON, or int64 of shape (n,); None if none are kept.
+        predictions: n pieces of JSON, None for one that is not kept, or int64 of shape (n,);
+            None if none are kept.
         golds: Likewise.
     """
 

@@ -46,9 +46,12 @@ class Record:
         provenance: Where the score comes from.
         examples: Its examples as of `results.examples`; None in a record that was read, see
             `results.store.RecordStore.examples`.
+        texts: Texts of its examples as of `results.texts`, but for those that another record of
+            the same run brought; None if there are none to store, and in a record that was read.
     """
 
     ref: RecordRef
     task_result: Mapping[str, Any]
     provenance: Provenance
     examples: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    texts: pd.DataFrame | None = field(default=None, compare=False, repr=False)

@@ -6,6 +6,7 @@
         <Task>/provenance.json     where the score comes from
         <Task>/examples.parquet    score, prediction and gold of each example
         <Task>/manifest.json       SHA-256 of all three, written last
+    <root>/texts/<Task>/           texts of the examples of all records, see `results.texts`
 
 `mteb.ResultCache(<root>)` reads the folder as its own. A record without a
 manifest was being written when the run ended; it does not count as stored.
@@ -22,11 +23,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from results.atomic import write_atomic
-from results.errors import CorruptRecordError, NoExamplesError, StaleRecordError
+from results.errors import (
+    CorruptRecordError,
+    CorruptTextsError,
+    NoExamplesError,
+    StaleRecordError,
+)
 from results.examples import decode_examples, encode_examples
 from results.identities import check_scores
 from results.provenance import Identity, Provenance
 from results.record import Record, RecordRef
+from results.texts import ExampleTexts, decode_texts, encode_texts, join_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,6 +136,19 @@ class RecordStore:
         except ValueError as error:
             raise _corrupt(path, f"not readable by this version ({error})") from error
 
+    def texts(self, task: str, content_hash: str) -> ExampleTexts:
+        """Read the texts that are kept of a task; there may be none.
+
+        Args:
+            task: The task's name.
+            content_hash: Hash of its data, as records' provenance holds it.
+
+        Raises:
+            CorruptTextsError: If their file is unreadable or was changed.
+        """
+        found = self._read_texts(task, content_hash)
+        return ExampleTexts([] if found is None else [found])
+
     def write(self, record: Record, model_meta: Mapping[str, Any]) -> Path:
         """Write one record; a crash at any moment leaves no half of it behind.
 
@@ -144,6 +164,8 @@ class RecordStore:
             ImpossibleScoresError: If its metrics contradict one another.
         """
         check_scores(record.task_result)
+        if record.texts is not None:  # first, so that a complete record has its texts
+            self._add_texts(record.ref.task, record.provenance.task.content_hash, record.texts)
         folder = self.folder(record.ref)
         manifest = self._manifest(record.ref)
         manifest.unlink(missing_ok=True)
@@ -189,6 +211,32 @@ class RecordStore:
                 model, revision, *rest, task, _ = manifest.relative_to(base).parts
                 experiment = rest[1] if rest else None
                 yield RecordRef(model.replace("__", "/", 1), revision, experiment, task)
+
+    def _texts_file(self, task: str, content_hash: str) -> Path:
+        return self.root / "texts" / task / f"{content_hash[:16]}.parquet"
+
+    def _read_texts(self, task: str, content_hash: str) -> pd.DataFrame | None:
+        path = self._texts_file(task, content_hash)
+        try:
+            return decode_texts(path.read_bytes(), task, content_hash)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise CorruptTextsError(
+                f"corrupt texts {path}: {' '.join(str(error).split())}; delete the file, "
+                "and --overwrite records to keep their texts anew"
+            ) from error
+
+    def _add_texts(self, task: str, content_hash: str, texts: pd.DataFrame) -> None:
+        """Join texts to those that are kept; a file that is corrupt gives way."""
+        try:
+            kept = self._read_texts(task, content_hash)
+        except CorruptTextsError:  # lost already, and no reason to lose a score too
+            kept = None
+        joined = join_texts([texts] if kept is None else [kept, texts])
+        if kept is None or not joined.equals(kept):
+            content = encode_texts(joined, task, content_hash)
+            write_atomic(self._texts_file(task, content_hash), content)
 
     def _manifest(self, ref: RecordRef) -> Path:
         return self.folder(ref) / ref.task / "manifest.json"

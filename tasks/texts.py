@@ -77,7 +77,7 @@ def task_texts(task: AbsTask) -> Iterator[TaskText]:
             yield from task_texts(part)
         return
     _check(task)
-    if _is_retrieval(task):
+    if is_retrieval(task):
         yield from _retrieval_texts(task)
         return
     for whole in _tables(task):
@@ -109,8 +109,8 @@ def expected_examples(task: AbsTask) -> dict[str, dict[str, int]]:
         return joined
     _check(task)
     counts: dict[str, dict[str, int]] = {split: {} for split in task.eval_splits}
-    if _is_retrieval(task):
-        for subset, split, data in _retrieval_data(task):
+    if is_retrieval(task):
+        for subset, split, data in retrieval_data(task):
             judged = {query for query, documents in data["relevant_docs"].items() if documents}
             counts[split][subset] = sum(query in judged for query in data["queries"]["id"][:])
         return counts
@@ -137,13 +137,13 @@ def content_hash(task: AbsTask) -> str:
             digest.update(f"{part.metadata.name} {content_hash(part)}\n".encode())
         return digest.hexdigest()
     _check(task)
-    for values in _retrieval_rows(task) if _is_retrieval(task) else _table_rows(task):
+    for values in _retrieval_rows(task) if is_retrieval(task) else _table_rows(task):
         digest.update(json.dumps(values, ensure_ascii=False, default=str).encode() + b"\n")
     return digest.hexdigest()
 
 
 def _retrieval_rows(task: AbsTaskRetrieval) -> Iterator[tuple[object, ...]]:
-    for subset, split, data in sorted(_retrieval_data(task), key=lambda part: part[:2]):
+    for subset, split, data in sorted(retrieval_data(task), key=lambda part: part[:2]):
         yield subset, split
         yield from _identified_texts(data)
         for query, judged in sorted(data["relevant_docs"].items()):
@@ -169,7 +169,8 @@ def _check(task: AbsTask) -> None:
         raise ValueError(f"{name} is not loaded: call its load_data() first")
 
 
-def _is_retrieval(task: AbsTask) -> TypeIs[AbsTaskRetrieval]:
+def is_retrieval(task: AbsTask) -> TypeIs[AbsTaskRetrieval]:
+    """Whether a task searches documents."""
     from mteb.abstasks import AbsTaskRetrieval
 
     return isinstance(task, AbsTaskRetrieval)
@@ -187,12 +188,13 @@ def _is_legacy_clustering(task: AbsTask) -> bool:
 def retrieval_parts(task: AbsTask) -> Iterator[object]:
     """Yield the corpora, queries, judgements and candidates that a loaded task holds."""
     for part in task_parts(task):
-        if _is_retrieval(part):
-            for _, _, data in _retrieval_data(part):
+        if is_retrieval(part):
+            for _, _, data in retrieval_data(part):
                 yield from data.values()
 
 
-def _retrieval_data(task: AbsTaskRetrieval) -> Iterator[tuple[str, str, RetrievalSplitData]]:
+def retrieval_data(task: AbsTaskRetrieval) -> Iterator[tuple[str, str, RetrievalSplitData]]:
+    """Yield subset, split and data of a loaded task."""
     task.convert_v1_dataset_format_to_v2(num_proc=None)  # As its evaluate() does first.
     for subset in task.hf_subsets:
         for split in task.eval_splits:
@@ -200,7 +202,7 @@ def _retrieval_data(task: AbsTaskRetrieval) -> Iterator[tuple[str, str, Retrieva
 
 
 def _retrieval_texts(task: AbsTaskRetrieval) -> Iterator[TaskText]:
-    for subset, split, data in _retrieval_data(task):
+    for subset, split, data in retrieval_data(task):
         judged = {query for query, documents in data["relevant_docs"].items() if documents}
         for role, identifier, text in _identified_texts(data):
             if role == "document" or identifier in judged:
@@ -233,7 +235,7 @@ def _tables(task: Any) -> Iterator[_Table]:
     """Yield the tables of a task: those of training splits first, as mteb encodes them."""
     from mteb.abstasks import AbsTaskZeroShotClassification
 
-    encoded, labels = _columns(task)
+    encoded, labels = encoded_columns(task)
     splits = list(task.eval_splits)
     train = getattr(task, "train_split", None)
     if train is not None and train not in splits:
@@ -252,7 +254,7 @@ def _tables(task: Any) -> Iterator[_Table]:
             yield _Table(subset, split, data, encoded, labels)
 
 
-def _columns(task: AbsTask) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
+def encoded_columns(task: AbsTask) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
     """Return the encoded columns as (role, name), and the names of the columns scored against."""
     from mteb.abstasks import (
         AbsTaskBitextMining,

@@ -114,4 +114,4 @@ def test_kills_change_nothing(start, tiny_model, tmp_path, workers, times):
     assert len(progress) > min(2, times // 3), "the kills all fell at the same moment"
     assert contents(killed).keys() - contents(whole).keys() == set()
     assert contents(killed) == contents(whole)
-    assert len(contents(whole)) == len(TASKS) * 2 * 3 + 2
+    assert len(contents(whole)) == len(TASKS) * (2 * 3 + 1) + 2  # texts: a file a task

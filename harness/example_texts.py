@@ -1,0 +1,130 @@
+"""Which texts a record's examples refer to, taken from the loaded task they were measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from results.texts import MOST_TEXTS, TextRow, example_ranks, kept_part, texts_table
+from tasks.text_lookup import TextLookup
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mteb.abstasks import AbsTask
+
+__all__ = ["TextCollector"]
+
+Key = tuple[str, str, str, str]
+"""Split, subset, side and id."""
+
+
+class TextCollector:
+    """Collects the texts of one task's examples, each once for all views of it."""
+
+    def __init__(self, task: AbsTask) -> None:
+        """Take a task; nothing is read before a record asks for it.
+
+        Args:
+            task: The task, loaded.
+        """
+        self._lookup = TextLookup(task)
+        self._kinds: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._ranks: dict[Key, int] = {}
+
+    def new_texts(self, examples: pd.DataFrame) -> pd.DataFrame | None:
+        """Texts of a record's examples that no record before brought.
+
+        Args:
+            examples: The record's, see `results.examples`.
+
+        Returns:
+            As of `results.texts`; None if there is nothing new.
+        """
+        new: dict[Key, int] = {}
+        seen: set[Key] = set()
+        for rank, row in _by_rank(examples):
+            if len(seen) >= MOST_TEXTS:  # more are never kept
+                break
+            split, subset, *_ = row
+            for side, name in self._wanted(*row):
+                key = (split, subset, side, name)
+                seen.add(key)
+                if rank < self._ranks.get(key, rank + 1):
+                    self._ranks[key] = new[key] = rank
+        rows = list(self._rows(new))
+        return texts_table(rows) if rows else None
+
+    def _wanted(
+        self, split: str, subset: str, name: str, prediction: str, gold: str | None
+    ) -> Iterator[tuple[str, str]]:
+        """Side and id of each text that an example refers to."""
+        if subset not in self._kinds:
+            self._kinds[subset] = self._lookup.type(subset), self._lookup.sides(subset)
+        kind, sides = self._kinds[subset]
+        if "document" in sides:
+            yield "query", name
+            for document in (json.loads(gold) if gold else {}) | json.loads(prediction):
+                yield "document", document
+        elif kind == "BitextMining":
+            yield "first", name
+            yield from (("second", row) for row in dict.fromkeys((gold or prediction, prediction)))
+        elif kind == "ZeroShotClassification":
+            yield "text", name
+            yield from (("label", row) for row in dict.fromkeys((gold or prediction, prediction)))
+        elif kind == "Summarization":
+            yield "human", name
+            count = len(json.loads(prediction))
+            yield from (("machine", f"{name}/{place}") for place in range(count))
+        else:
+            yield from ((side, name) for side in sides)
+
+    def _rows(self, ranks: dict[Key, int]) -> Iterator[TextRow]:
+        sides: dict[tuple[str, str, str], list[str]] = {}
+        for split, subset, side, name in ranks:
+            sides.setdefault((split, subset, side), []).append(name)
+        for (split, subset, side), names in sides.items():
+            texts = self._lookup.texts(split, subset, side, names)
+            for name, text in zip(names, texts, strict=True):
+                if text is not None:  # as of a document that is judged, but not in the corpus
+                    rank = ranks[split, subset, side, name]
+                    yield TextRow(split, subset, side, name, *kept_part(text), rank)
+
+
+def _by_rank(examples: pd.DataFrame) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The first examples that matter, in the order in which texts are kept."""
+    ranks = np.concatenate(
+        [np.zeros(0, dtype=np.int64)]
+        + [example_ranks(*place, count) for place, count in _subsets(examples)]
+    )
+    known = examples["prediction"].notna().to_numpy()
+    rows = np.flatnonzero(known)
+    if len(rows) > MOST_TEXTS:
+        rows = rows[np.argpartition(ranks[rows], MOST_TEXTS)[:MOST_TEXTS]]
+    rows = rows[np.argsort(ranks[rows], kind="stable")]
+    names = ["split", "subset", "id", "prediction", "gold"]
+    some = examples.iloc[rows][names]
+    values = (some[name].tolist() for name in names)
+    return zip(ranks[rows].tolist(), zip(*values, strict=True), strict=True)
+
+
+def _subsets(examples: pd.DataFrame) -> Iterator[tuple[tuple[str, str], int]]:
+    """Split and subset of each stretch of examples, with its length; they come one by one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(examples):
+        return
+    ends: set[int] = set()
+    for name in ("split", "subset"):
+        column = pa.array(examples[name])
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        ends.update(pc.run_end_encode(column).run_ends.to_pylist())
+    start = 0
+    for end in sorted(ends):
+        row = examples.iloc[start]
+        yield (row["split"], row["subset"]), end - start
+        start = end
