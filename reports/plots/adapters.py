@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.grid import MISSING, spaced
+from reports.grid import MISSING, short_type, spaced
 from reports.leaderboard import Entry, Leaderboard
 from reports.plots.picture import Picture
-from reports.plots.scope import shared_tasks
+from reports.plots.scope import name_of, shared_tasks
 from reports.plots.style import (
     GREY,
     INK,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_adapters"]
 
 _FORCED = "adapter="
+_OWN = "routing "
 _CELL = 0.34
 """Height of a cell in inches."""
 
@@ -56,6 +56,11 @@ class _Table:
     tasks: Mapping[str, tuple[str, ...]]
     of: Mapping[str, int]
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The rows of forced adapters."""
+        return tuple(row for row in self.rows if not row.startswith(_OWN))
+
 
 def plot_adapters(board: Leaderboard) -> Picture | None:
     """Adapter × task type: the score, with the cells framed that the model's own routing chooses.
@@ -68,21 +73,21 @@ def plot_adapters(board: Leaderboard) -> Picture | None:
     tables = _tables(board)
     if not tables:
         return None
-    title = f"Which adapter for which task type: {board.suite}"
+    title = f"Which adapter for which task type: {name_of(board)}"
     notes = [
         "Framed: chosen by the model's own routing; dashed: for some of the type's tasks, or for "
-        "one side of a search. Bold: best of the column. Colour: from the column's worst, light, "
-        "to its best, dark."
+        "one side of a search. Bold: the best adapter of the column. Colour: from the column's "
+        "worst, light, to its best, dark."
     ]
     with drawing():
-        heights = [0.62 + _CELL * len(table.rows) for table in tables]
+        heights = [0.57 + _CELL * len(table.rows) for table in tables]
         height = 0.6 + sum(heights) + notes_height(notes) + 0.05
         figure = sheet(height, title, "Score × 100 of each adapter for all texts of all tasks.")
         top = 0.6
         for table, high in zip(tables, heights, strict=True):
             left = 0.35 + 0.066 * max(len(row) for row in table.rows)
             wide = min(WIDTH - left - 0.1, 0.95 * len(table.tasks))
-            axis = axes_at(figure, left, top + 0.5, wide, _CELL * len(table.rows))
+            axis = axes_at(figure, left, top + 0.42, wide, _CELL * len(table.rows))
             _draw(axis, table, wide / len(table.tasks))
             if len(tables) > 1:
                 axis.set_title(legible(table.model), loc="left", weight="bold", pad=26)
@@ -113,7 +118,7 @@ def _table(board: Leaderboard, entries: Sequence[Entry]) -> _Table | None:
         return None
     own = [entry for entry in entries if not _routing(entry).startswith(_FORCED)]
     rows = {_routing(entry).removeprefix(_FORCED): entry for entry in forced}
-    rows |= {f"routing {_routing(entry)}": entry for entry in own}
+    rows |= {f"{_OWN}{_routing(entry)}": entry for entry in own}
     tasks = {}
     for kind in board.types:
         shared = shared_tasks(rows.values(), board.tasks_of(kind))
@@ -159,6 +164,10 @@ def _draw(axis: Axes, table: _Table, cell_width: float) -> None:
     for column, kind in enumerate(kinds):
         known = [s for row in table.rows if (s := table.scores[row, kind]) is not None]
         low, high = (min(known), max(known)) if known else (0.0, 0.0)
+        best = max(
+            (s for row in table.adapters if (s := table.scores[row, kind]) is not None),
+            default=None,
+        )
         for place, row in enumerate(table.rows):
             score = table.scores[row, kind]
             if score is None:
@@ -171,7 +180,6 @@ def _draw(axis: Axes, table: _Table, cell_width: float) -> None:
             part = (score - low) / (high - low) if high > low else 0.5
             colour = colours(0.04 + 0.76 * part)
             axis.add_patch(Rectangle((column, place), 1, 1, facecolor=colour, linewidth=0))
-            best = math.isclose(score, high) and high > low
             axis.text(
                 column + 0.5,
                 place + 0.5,
@@ -179,36 +187,45 @@ def _draw(axis: Axes, table: _Table, cell_width: float) -> None:
                 ha="center",
                 va="center_baseline",
                 color=_readable(colour),
-                weight="bold" if best else "normal",
+                weight="bold" if row in table.adapters and score == best else "normal",
             )
             part_chosen = table.chosen.get((row, kind), 0.0)
             if part_chosen > 0:
-                whole = part_chosen > 0.999
-                axis.add_patch(
-                    Rectangle(
-                        (column + 0.03, place + 0.06),
-                        0.94,
-                        0.88,
-                        fill=False,
-                        edgecolor=INK,
-                        linewidth=1.8,
-                        linestyle="-" if whole else (0, (2.5, 1.5)),
-                        zorder=4,
-                    )
-                )
+                _frame(axis, column, place, dashed=part_chosen < 0.999)
     _finish(axis, table, kinds, cell_width)
+
+
+def _frame(axis: Axes, column: int, row: int, *, dashed: bool) -> None:
+    """A dark frame in a white one: seen on light cells and on dark ones."""
+    from matplotlib.patches import Rectangle
+
+    for colour, width, line in (("white", 3.4, "-"), (INK, 1.6, (0, (3, 1.6)) if dashed else "-")):
+        axis.add_patch(
+            Rectangle(
+                (column + 0.04, row + 0.08),
+                0.92,
+                0.84,
+                fill=False,
+                edgecolor=colour,
+                linewidth=width,
+                linestyle=line,
+                zorder=4,
+            )
+        )
 
 
 def _finish(axis: Axes, table: _Table, kinds: Sequence[str], cell_width: float) -> None:
     axis.set_xlim(0, len(kinds))
     axis.set_ylim(len(table.rows), 0)
-    own = sum(row.startswith("routing ") for row in table.rows)
+    own = len(table.rows) - len(table.adapters)
     if own:
         axis.axhline(len(table.rows) - own, color="white", linewidth=4)
-    letters = max(6, int(cell_width / 0.062))
+    letters = max(6, int(cell_width / 0.0565))
     headings = []
     for kind in kinds:
-        lines = textwrap.wrap(spaced(kind), letters, break_long_words=True)
+        lines = textwrap.wrap(spaced(kind), letters, break_long_words=False)
+        if max(len(line) for line in lines) > letters:
+            lines = [short_type(kind)]
         if len(table.tasks[kind]) < table.of[kind]:
             lines.append(f"{len(table.tasks[kind])} of {table.of[kind]}")
         headings.append("\n".join(lines))

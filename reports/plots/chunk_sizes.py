@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reports.leaderboard import Entry, Leaderboard
 from reports.plots.labels import Label, label_right
 from reports.plots.picture import Picture
+from reports.plots.scope import name_of
 from reports.plots.style import (
     WIDTH,
     Look,
@@ -71,7 +72,7 @@ def plot_chunk_sizes(board: Leaderboard) -> Picture | None:
     tasks = _tasks(board, runs)
     if not tasks:
         return None
-    title = f"Naive and late chunking by chunk size: {board.suite}"
+    title = f"Naive and late chunking by chunk size: {name_of(board)}"
     shown = tasks[:_MOST_TASKS]
     panels = [(_MEAN, tasks)] if len(tasks) > 1 else []
     panels += [(task, (task,)) for task in shown]

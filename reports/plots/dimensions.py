@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.grid import spaced
 from reports.leaderboard import Entry, Leaderboard
 from reports.plots.labels import Label, label_inside, label_right
 from reports.plots.picture import Picture
 from reports.plots.published import Curve, matryoshka_curve
-from reports.plots.scope import scope_words, shared_tasks
+from reports.plots.scope import name_of, scope_words, shared_tasks
 from reports.plots.style import (
     GREY,
     PAPER_GREY,
@@ -43,7 +43,7 @@ _BLOCK = 2.3
 """Height of a row of panels by type."""
 
 _FEW = 6
-"""Up to so many lines, all are named in each panel."""
+"""Up to so many lines, all are drawn alike and named in each panel; of more, the best stand out."""
 
 Point = tuple[float, float]
 
@@ -107,7 +107,7 @@ def plot_dimensions(board: Leaderboard) -> Picture | None:
     panels = [panel for panel in panels if panel.lines]
     if not any(len(line.points) > 1 for panel in panels for line in panel.lines):
         return None
-    title = f"Score against embedding dimension: {board.suite}"
+    title = f"Score against embedding dimension: {name_of(board)}"
     with drawing():
         figure, unnamed = _draw(title, panels)
         return picture("dimensions", title, figure, _description(board, panels, unnamed))
@@ -191,8 +191,9 @@ def _draw_scores(axis: Axes, panel: _Panel, ticks: Sequence[int], *, named: str)
             alpha=0.6,
             zorder=1,
         )
-    for line in panel.lines:
+    for place, line in enumerate(panel.lines):
         colour = line.look.colour
+        weight = _weight(place, len(panel.lines))
         if line.level is not None:
             axis.axhline(line.level, color=colour, linestyle="--", linewidth=1.0)
         else:
@@ -201,10 +202,9 @@ def _draw_scores(axis: Axes, panel: _Panel, ticks: Sequence[int], *, named: str)
                 color=colour,
                 marker=line.look.marker,
                 linestyle=line.look.line,
-                markersize=2.6 if many else 3.6,
-                linewidth=1.2,
+                **weight,
             )
-    _finish(axis, ticks)
+    _finish(axis, ticks, room=0.12 if named == "inside" else 0.0)
     published = panel.published.points if panel.published else ()
     labels = [_label(line, ticks, limit=48 if named == "right" else 22) for line in panel.lines]
     if named == "right":
@@ -246,25 +246,36 @@ def _draw_retention(axis: Axes, panel: _Panel, ticks: Sequence[int]) -> None:
             alpha=0.6,
             zorder=1,
         )
-    for line in panel.lines:
+    for place, line in enumerate(panel.lines):
         if line.retention:
+            weight = _weight(place, len(panel.lines))
             axis.plot(
                 *zip(*line.retention, strict=True),
                 color=line.look.colour,
                 marker=line.look.marker,
                 linestyle=line.look.line,
-                markersize=2.6,
-                linewidth=1.0,
+                **weight,
             )
     _finish(axis, ticks)
 
 
-def _finish(axis: Axes, ticks: Sequence[int]) -> None:
+def _weight(place: int, of: int) -> dict[str, Any]:
+    """Width of a line and size of its markers: of many lines, all but the best stand back."""
+    if of <= _FEW:
+        return {"linewidth": 1.2, "markersize": 3.4, "alpha": 1.0}
+    if place < _FEW:
+        return {"linewidth": 1.2, "markersize": 2.6, "alpha": 1.0, "zorder": 3}
+    return {"linewidth": 0.6, "markersize": 0.0, "alpha": 0.55}
+
+
+def _finish(axis: Axes, ticks: Sequence[int], *, room: float = 0.0) -> None:
+    """Axes, with some of their height kept free for names above the lines."""
     calm(axis)
     log_ticks(axis, ticks)
-    axis.margins(y=0.12)
+    axis.margins(y=0.08)
     axis.autoscale_view(scalex=False)
-    axis.set_ylim(axis.get_ylim())
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + room * (high - low))
 
 
 def _notes(panels: Sequence[_Panel]) -> list[str]:
@@ -285,7 +296,7 @@ def _unnamed_note(unnamed: Sequence[str]) -> list[str]:
 def _description(board: Leaderboard, panels: Sequence[_Panel], unnamed: Sequence[str]) -> str:
     names = ", ".join(entry.label for entry in board.entries)
     parts = [f"Score against embedding dimension on the suite {board.suite}, for {names}."]
-    for line in panels[0].lines:
+    for line in panels[0].lines[:_FEW]:
         if line.retention:
             dim, kept = line.retention[0]
             widest = line.retention[-1][0]

@@ -149,7 +149,7 @@ def label_inside(
                 grown[0] < bounds.x0
                 or grown[2] > right
                 or grown[1] < bounds.y0 - pad
-                or grown[3] > bounds.y1 + high
+                or grown[3] > bounds.y1 + 2 * pad
                 or any(_overlap(grown, other) for other in boxes)
                 or bool(
                     np.any(

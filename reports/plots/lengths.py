@@ -13,6 +13,7 @@ from reports.leaderboard import Entry, Leaderboard
 from reports.plots.labels import Label, label_right
 from reports.plots.picture import Picture
 from reports.plots.published import Curve, length_curve
+from reports.plots.scope import name_of
 from reports.plots.style import (
     GREY,
     PAPER_GREY,
@@ -63,7 +64,7 @@ def plot_lengths(board: Leaderboard) -> Picture | None:
     panels = {task: lines for task, lines in panels.items() if lines}
     if not panels:
         return None
-    title = f"Score against document length: {board.suite}"
+    title = f"Score against document length: {name_of(board)}"
     published = {task: curve for task in panels if (curve := length_curve(board, task))}
     with drawing():
         rows = -(-len(panels) // _COLUMNS)

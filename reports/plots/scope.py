@@ -6,7 +6,7 @@ from dataclasses import replace
 from reports.leaderboard import Entry, Leaderboard
 from reports.plots.style import run_of
 
-__all__ = ["of_model", "of_task", "scope_words", "shared_tasks"]
+__all__ = ["name_of", "of_model", "of_task", "scope_words", "shared_tasks"]
 
 
 def shared_tasks(entries: Iterable[Entry], tasks: Sequence[str]) -> tuple[str, ...]:
@@ -33,6 +33,11 @@ def scope_words(shared: Sequence[str], tasks: Sequence[str]) -> str:
     if len(shared) == len(tasks):
         return f"mean of all {len(tasks)} tasks"
     return f"mean of {len(shared)} of {len(tasks)} tasks"
+
+
+def name_of(board: Leaderboard) -> str:
+    """What a plot's heading calls it: the task if there is but one, else the suite."""
+    return board.tasks[0].name if len(board.tasks) == 1 else board.suite
 
 
 def of_task(board: Leaderboard, task: str) -> Leaderboard:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reports.leaderboard import Entry, Leaderboard
 from reports.plots.labels import Label, label_inside
 from reports.plots.picture import Picture
-from reports.plots.scope import scope_words, shared_tasks
+from reports.plots.scope import name_of, scope_words, shared_tasks
 from reports.plots.style import (
     WIDTH,
     Look,
@@ -63,7 +63,7 @@ def plot_speed(board: Leaderboard) -> Picture | None:
             points.append(_Point(entry.label, looks[entry.label], speed, 100 * score))
     if len(points) < 2:
         return None
-    title = f"Quality against speed: {board.suite}"
+    title = f"Quality against speed: {name_of(board)}"
     notes = [f"Not drawn, as without a speed or score on this device: {', '.join(left_out)}."]
     notes = notes if left_out else []
     with drawing():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reports.leaderboard import Entry, Leaderboard
 from reports.plots.labels import Label, label_inside
 from reports.plots.picture import Picture
-from reports.plots.scope import scope_words, shared_tasks
+from reports.plots.scope import name_of, scope_words, shared_tasks
 from reports.plots.style import (
     GREY,
     INK,
@@ -87,7 +87,7 @@ def plot_bytes(board: Leaderboard) -> Picture | None:
     views = [view for some in by_entry.values() for view in some]
     if len(views) < 2 or len({view.size for view in views}) < 2:
         return None
-    title = f"Score against bytes per vector: {board.suite}"
+    title = f"Score against bytes per vector: {name_of(board)}"
     front = pareto_front([(view.size, view.score) for view in views])
     notes = [f"{left_out} more models are not drawn."] if left_out > 0 else []
     with drawing():

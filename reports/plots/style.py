@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from reports.grid import visible
 from reports.leaderboard import Entry, Leaderboard
@@ -153,7 +153,9 @@ def sheet(height: float, title: str, subtitle: str = "") -> Figure:
 
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)  # what measures letters
-    figure.text(0.1 / WIDTH, 1 - 0.1 / height, legible(title), size=10, weight="bold", va="top")
+    figure.text(
+        0.1 / WIDTH, 1 - 0.1 / height, shortened(title, 80), size=10, weight="bold", va="top"
+    )
     if subtitle:
         figure.text(
             0.1 / WIDTH, 1 - 0.31 / height, legible(subtitle), size=7.5, color=GREY, va="top"
@@ -169,12 +171,11 @@ def axes_at(figure: Figure, left: float, top: float, width: float, height: float
     return axes
 
 
-def calm(axis: Axes, grid: str = "y") -> None:
-    """Take away what is no data: frame, minor ticks; a grid along one axis, or none."""
+def calm(axis: Axes, grid: Literal["x", "y", "both"] = "y") -> None:
+    """Take away what is no data, frame and minor ticks; a grid along one axis or both."""
     axis.spines[["top", "right"]].set_visible(False)
-    if grid:
-        axis.grid(axis=grid, color=_RULE, linewidth=0.5)
-        axis.set_axisbelow(True)
+    axis.grid(axis=grid, color=_RULE, linewidth=0.5)
+    axis.set_axisbelow(True)
     axis.minorticks_off()
     axis.tick_params(length=2.5, pad=2)
 
