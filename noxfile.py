@@ -1,10 +1,12 @@
-"""Every errand of the project: `nox -s eval`, `tests`, `lint`, `report`.
+"""Every errand of the project: `nox -s eval`, `check`, `report`, `tests`, `lint`.
 
 Installs are pinned by constraints.txt, and skipped while neither it nor
 pyproject.toml has changed since the session's environment was made.
 """
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -37,10 +39,27 @@ def eval(session: nox.Session) -> None:
 
 
 @nox.session
+def check(session: nox.Session) -> None:
+    """Is it as good as the reference? Exit code 1 for a regression, 2 if it cannot be judged."""
+    install(session, "starter")
+    command = [Path(session.bin) / "jina-eval", "check", *session.posargs]
+    code = subprocess.run(command, check=False).returncode
+    if code:  # nox itself would make a 1, a regression, of every failure
+        sys.exit(code)
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """Draw the reports of stored runs anew: `nox -s report -- runs/starter`."""
     install(session, "starter")
     session.run("jina-eval", "report", *session.posargs)
+
+
+@nox.session
+def example(session: nox.Session) -> None:
+    """Make the example report in docs/example from nothing; goes on where it was stopped."""
+    install(session, "starter,e5")
+    session.run("python", "-m", "harness.example_report", *session.posargs)
 
 
 @nox.session

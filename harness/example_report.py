@@ -1,0 +1,180 @@
+"""Make the example report of the docs from nothing, which `nox -s example` does.
+
+    python -m harness.example_report
+
+Real models on the starter suite in the views of a sweep and in chunks, and a small
+jina-embeddings-v3 with random weights under each of its adapters. It says nothing of the published
+model; it is there because no package has its weights, and every plot should be shown with data.
+Records are kept in runs/example, so that the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.commands import run_command
+from harness.console import quiet_libraries, show_error
+from harness.errors import is_user_error, one_line
+from harness.interrupts import remember_interrupts
+from harness.spec import RunSpec
+from model.checkpoint import ADAPTERS
+from model.random_checkpoint import find_xlmr_tokenizer, write_random_checkpoint
+
+__all__ = ["example_specs", "main", "publish", "small_random_model"]
+
+_OUTPUT = Path("runs/example")
+_DOCS = Path("docs/example")
+_MODEL = "jina-embeddings-v3-random-weights"
+
+# Drawings are committed once, as PNG; the site has what is in the tables of the page.
+_LEFT_OUT = (".svg", ".tex", ".html")
+_SITE = "site"
+_SCREENS = "screenshots"
+_DESK, _PHONE = (1280, 1000), (360, 780)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is missing, report, and copy what belongs into the docs; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m harness.example_report", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--output", type=Path, default=_OUTPUT, help="folder of the records")
+    parser.add_argument("--docs", type=Path, default=_DOCS, help="folder of the report")
+    options = parser.parse_args(arguments)
+    quiet_libraries()
+    try:
+        with remember_interrupts():
+            specs = example_specs(small_random_model(options.output / "models"))
+            code = run_command(specs, options.output, overwrite=False, quiet=False)
+            if code == 0:
+                publish(options.output / "reports", options.docs)
+    except KeyboardInterrupt:
+        show_error("interrupted; what was stored is kept, the same command goes on from there")
+        return 130
+    except ValueError as error:
+        if not is_user_error(error):
+            raise
+        show_error(one_line(error))
+        return 2
+    return code
+
+
+def example_specs(random_model: Path) -> tuple[RunSpec, ...]:
+    """All that is measured; no two have a record in common.
+
+    Args:
+        random_model: A folder with a jina-embeddings-v3.
+    """
+    chunked: dict[str, Any] = {"types": ("Retrieval",), "views": ("dim=full",)}
+    return (
+        RunSpec(model="minilm", views=("sweep",)),
+        RunSpec(model="lexical"),
+        RunSpec(model="e5-small", views=("sweep",)),
+        RunSpec(model="minilm", chunkings=_chunkings(64, 128), **chunked),
+        RunSpec(model="e5-small", chunkings=_chunkings(128), **chunked),
+        RunSpec(model=str(random_model), views=("dim=full",), chunkings=("none", *_chunkings(256))),
+        *(
+            RunSpec(model=str(random_model), views=("dim=full",), routing=f"adapter={adapter}")
+            for adapter in ADAPTERS
+        ),
+    )
+
+
+def _chunkings(*sizes: int) -> tuple[str, ...]:
+    return tuple(f"{kind}:fixed={size}" for kind in ("naive", "late") for size in sizes)
+
+
+def small_random_model(folder: Path) -> Path:
+    """A small jina-embeddings-v3 with the same random weights every time, made if it is not there.
+
+    Raises:
+        ModelError: If the package with its tokenizer is not installed.
+    """
+    path = folder / _MODEL
+    if not path.exists():
+        import torch
+        from transformers import JinaEmbeddingsV3Config
+
+        begun = folder / f"{_MODEL}.begun"
+        shutil.rmtree(begun, ignore_errors=True)  # of a process that was killed
+        begun.parent.mkdir(parents=True, exist_ok=True)
+        write_random_checkpoint(
+            begun,
+            find_xlmr_tokenizer(),
+            device=torch.device("cpu"),
+            config=JinaEmbeddingsV3Config(
+                vocab_size=250002,
+                hidden_size=128,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                intermediate_size=256,
+            ),
+        )
+        begun.rename(path)
+    return path
+
+
+def publish(reports: Path, docs: Path) -> None:
+    """Put the parts of a report that belong into the docs in the place of the earlier ones."""
+    shutil.rmtree(docs, ignore_errors=True)
+    for path in _kept(reports):
+        target = docs / path.relative_to(reports)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    _take_screenshots(docs)
+
+
+def _kept(reports: Path) -> Iterator[Path]:
+    for path in sorted(reports.rglob("*")):
+        in_site = path.relative_to(reports).parts[0] == _SITE
+        if path.is_file() and (in_site or path.suffix not in _LEFT_OUT):
+            yield path
+
+
+def _take_screenshots(docs: Path) -> None:
+    """Pictures of one page of each kind, where Chromium is installed."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        show_error("no screenshots: chromium is not installed")
+        return
+    site = (docs / _SITE).resolve()
+    pages = {
+        "index": site / "index.html",
+        "model": site / "models" / "all-MiniLM-L6-v2.html",
+        "task": site / "tasks" / "PerlFaqRetrieval.html",
+    }
+    for name, page in pages.items():
+        _screenshot(browser, page, docs / _SCREENS / f"{name}.png", _DESK)
+        _screenshot(browser, page, docs / _SCREENS / f"{name}-dark.png", _DESK, dark=True)
+        _screenshot(browser, page, docs / _SCREENS / f"{name}-phone.png", _PHONE)
+
+
+def _screenshot(
+    browser: str, page: Path, picture: Path, size: tuple[int, int], *, dark: bool = False
+) -> None:
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as profile:
+        command = [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            f"--user-data-dir={profile}",
+            f"--window-size={size[0]},{size[1]}",
+            f"--screenshot={picture.resolve()}",
+            page.as_uri(),
+        ]
+        if dark:
+            command.insert(1, "--blink-settings=preferredColorScheme=0")
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

