@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from results.texts import MOST_TEXTS, TextRow, example_ranks, kept_part, texts_table
+from results.texts import MOST_TEXTS, TextRow, kept_part, ranks_of, texts_table
 from tasks.text_lookup import TextLookup
 
 if TYPE_CHECKING:
@@ -95,36 +95,12 @@ class TextCollector:
 
 def _by_rank(examples: pd.DataFrame) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """The first examples that matter, in the order in which texts are kept."""
-    ranks = np.concatenate(
-        [np.zeros(0, dtype=np.int64)]
-        + [example_ranks(*place, count) for place, count in _subsets(examples)]
-    )
-    known = examples["prediction"].notna().to_numpy()
-    rows = np.flatnonzero(known)
+    ranks = ranks_of(examples)
+    # Where no prediction is kept, there is little to look at.
+    rows = np.flatnonzero(examples["prediction"].notna().to_numpy())
     if len(rows) > MOST_TEXTS:
         rows = rows[np.argpartition(ranks[rows], MOST_TEXTS)[:MOST_TEXTS]]
     rows = rows[np.argsort(ranks[rows], kind="stable")]
-    names = ["split", "subset", "id", "prediction", "gold"]
-    some = examples.iloc[rows][names]
-    values = (some[name].tolist() for name in names)
+    some = examples.iloc[rows]
+    values = (some[name].tolist() for name in ("split", "subset", "id", "prediction", "gold"))
     return zip(ranks[rows].tolist(), zip(*values, strict=True), strict=True)
-
-
-def _subsets(examples: pd.DataFrame) -> Iterator[tuple[tuple[str, str], int]]:
-    """Split and subset of each stretch of examples, with its length; they come one by one."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not len(examples):
-        return
-    ends: set[int] = set()
-    for name in ("split", "subset"):
-        column = pa.array(examples[name])
-        if isinstance(column, pa.ChunkedArray):
-            column = column.combine_chunks()
-        ends.update(pc.run_end_encode(column).run_ends.to_pylist())
-    start = 0
-    for end in sorted(ends):
-        row = examples.iloc[start]
-        yield (row["split"], row["subset"]), end - start
-        start = end

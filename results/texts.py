@@ -20,6 +20,7 @@ It holds a digest of itself, so that a changed file is not taken for the task's 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,7 @@ __all__ = [
     "example_ranks",
     "join_texts",
     "kept_part",
+    "ranks_of",
     "texts_table",
 ]
 
@@ -107,6 +109,33 @@ def example_ranks(split: str, subset: str, count: int) -> npt.NDArray[np.int64]:
     # Multiples of the golden ratio, modulo 1, are the most evenly spread sequence there is.
     places = np.arange(count, dtype=np.uint64) * np.uint64(_GOLDEN) + start
     return (places >> np.uint64(1)).astype(np.int64)
+
+
+def ranks_of(examples: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """`example_ranks` of all examples of a record, which come subset by subset.
+
+    Args:
+        examples: See `results.examples`.
+
+    Returns:
+        Shape (examples,).
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ends = {0} if len(examples) else set()
+    for name in ("split", "subset"):
+        column = pa.array(examples[name])
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        # There may be millions: nothing is done row by row.
+        ends.update(pc.run_end_encode(column).run_ends.to_pylist())
+    ranks = np.empty(len(examples), dtype=np.int64)
+    for start, end in itertools.pairwise(sorted(ends)):
+        row = examples.iloc[start]
+        ranks[start:end] = example_ranks(row["split"], row["subset"], end - start)
+    return ranks
 
 
 def texts_table(rows: Iterable[TextRow]) -> pd.DataFrame:
@@ -196,8 +225,16 @@ class ExampleTexts:
         self._texts: dict[tuple[str, str, str, str], KeptText] = {}
         for table in tables:
             columns = (table[name].tolist() for name in (*_KEY, "text", "length"))
-            for *key, text, length in zip(*columns, strict=True):
-                self._texts[tuple(key)] = KeptText(text, length)
+            for split, subset, side, name, text, length in zip(*columns, strict=True):
+                self._texts[split, subset, side, name] = KeptText(text, length)
+
+    @classmethod
+    def join(cls, parts: Iterable[ExampleTexts]) -> ExampleTexts:
+        """The texts of one task in several stores."""
+        joined = cls()
+        for part in parts:
+            joined._texts |= part._texts
+        return joined
 
     def __len__(self) -> int:
         return len(self._texts)
