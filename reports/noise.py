@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from results.errors import RecordError
+from results.errors import NoExamplesError
 from results.record import Record
 from results.statistics import StatisticsError
 
@@ -176,7 +176,7 @@ def _taken_apart(
     for label, record in records.items():
         try:
             taken[label] = contributions(record, examples(record))
-        except (StatisticsError, RecordError) as error:
+        except (StatisticsError, NoExamplesError) as error:
             reasons[label] = str(error)
     return taken, reasons
 

@@ -12,9 +12,11 @@ examples were asked. For ranks see Croux and Dehon (2010), here with ties.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Contributions", "contributions", "difference_variance"]
 
-_PLACES = ["split", "subset", "id"]
+_TEXTS = ("split", "subset", "id", "prediction", "gold")
 _TOLERANCE = 1e-3
 """By how much the contributions' mean may miss the score; mteb rounds some of its scores."""
 
@@ -41,17 +43,26 @@ _OF_CLUSTERS = 0.05
 
 @dataclass(frozen=True)
 class Contributions:
-    """What n examples of a task add to its score.
+    """What n examples of a task add to its score, in the order of their splits, subsets and ids.
 
     Attributes:
-        places: A row an example: split, subset and id, sorted.
+        places: Digest of these; equal ones are of the same examples.
         groups: Number of the split and subset of each, shape (n,).
         values: Contributions, shape (n,); the score is the mean over the groups' means.
     """
 
-    places: pd.DataFrame
+    places: str
     groups: Indices
     values: Floats
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Examples of one split and subset."""
+
+    ids: Sequence[str]
+    golds: Sequence[Any]
+    found: Sequence[Any]
 
 
 def contributions(record: Record, table: pd.DataFrame) -> Contributions:
@@ -65,27 +76,45 @@ def contributions(record: Record, table: pd.DataFrame) -> Contributions:
         StatisticsError: If there are below two examples, or its score is none of those that can
             be taken apart: means, Spearman's correlation, average precision, F1 and V-measure.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     facts = record.provenance
     if len(table) < 2:
         raise StatisticsError(f"{len(table)} examples; noise needs at least 2")
-    table = table.sort_values(_PLACES, ignore_index=True)
-    groups: Indices = np.asarray(table.groupby(_PLACES[:2], sort=False).ngroup(), dtype=np.int64)
-    if table["score"].notna().all():
-        values = table["score"].to_numpy(dtype=np.float64)
+    kinds = dict.fromkeys(_TEXTS, pa.large_string()) | {"score": pa.float64()}
+    rows = pa.Table.from_pandas(table, pa.schema(list(kinds.items())), preserve_index=False)
+    rows, between = rows.combine_chunks(), pa.scalar("\0", pa.large_string())
+    parts = pc.binary_join_element_wise(rows["split"], rows["subset"], between)
+    places = pc.binary_join_element_wise(parts, rows["id"], between)
+    order = pc.sort_indices(places)
+    rows = rows.take(order)
+    groups = parts.take(order).combine_chunks().dictionary_encode().indices.to_numpy()
+    digest = hashlib.sha256("\1".join(places.take(order).to_pylist()).encode()).hexdigest()
+    if not rows["score"].null_count:
+        values = rows["score"].to_numpy()
         if abs(_mean(values, groups) - facts.score) <= _TOLERANCE:
-            return Contributions(table[_PLACES], groups, values)
+            return Contributions(digest, groups, values)
     metric = _metric(facts.task.main_score, facts.task.type)
-    if metric is None or table["prediction"].isna().any() or table["gold"].isna().any():
+    if metric is None or rows["prediction"].null_count or rows["gold"].null_count:
         raise StatisticsError(f"{facts.task.main_score} is no mean over examples")
-    values = np.empty(len(table))
-    for group in range(int(groups.max()) + 1):
-        here = groups == group
-        values[here] = metric(table.loc[here])
+    ids = rows["id"].to_pylist()
+    # All at once: a task may have a hundred thousand.
+    golds, found = (
+        json.loads(f"[{','.join(rows[name].to_pylist())}]") for name in ("gold", "prediction")
+    )
+    ends = np.cumsum(np.bincount(groups)).tolist()
+    values = np.concatenate(
+        [
+            metric(_Part(ids[start:end], golds[start:end], found[start:end]))
+            for start, end in pairwise([0, *ends])
+        ]
+    )
     # mteb may have computed it otherwise, as over labels that are not kept.
     allowed = _OF_CLUSTERS if metric is _cluster_rows else _TOLERANCE
     if not abs(_mean(values, groups) - facts.score) <= allowed:
         raise StatisticsError(f"{facts.task.main_score} does not follow from these examples")
-    return Contributions(table[_PLACES], groups, values)
+    return Contributions(digest, groups, values)
 
 
 def difference_variance(first: Contributions, second: Contributions) -> float:
@@ -97,7 +126,7 @@ def difference_variance(first: Contributions, second: Contributions) -> float:
     Raises:
         StatisticsError: If they are of different examples.
     """
-    if len(first.values) != len(second.values) or not first.places.equals(second.places):
+    if first.places != second.places:
         raise StatisticsError("the two were scored on different examples")
     differences, groups = first.values - second.values, first.groups
     counts = np.bincount(groups)
@@ -113,35 +142,22 @@ def _mean(values: Floats, groups: Indices) -> float:
     return float((np.bincount(groups, values) / np.bincount(groups)).mean())
 
 
-def _metric(name: str, task_type: str) -> Callable[[pd.DataFrame], Floats] | None:
+def _metric(name: str, task_type: str) -> Callable[[_Part], Floats] | None:
     """How to take a metric apart, within one split and subset."""
     if name == "spearman" or name.endswith("_spearman"):
-        return _spearman_rows
+        return lambda part: spearman_contributions(*_numbers(part))
     if name == "ap" or name.endswith("_ap"):
-        return _precision_rows
+        return lambda part: precision_contributions(*_numbers(part))
     if name == "v_measure":
         return _cluster_rows
-    if name == "f1" and task_type == "BitextMining":
-        return lambda rows: _f1_rows(rows, weighted=True)
     if name in ("f1", "f1_weighted"):
-        return lambda rows: _f1_rows(rows, weighted=name == "f1_weighted")
+        weighted = name == "f1_weighted" or task_type == "BitextMining"
+        return lambda part: _f1_rows(part, weighted=weighted)
     return None
 
 
-def _parsed(column: pd.Series[str]) -> list[Any]:
-    """Pieces of JSON, all at once."""
-    values: list[Any] = json.loads(f"[{','.join(column)}]")
-    return values
-
-
-def _spearman_rows(rows: pd.DataFrame) -> Floats:
-    golds, found = (np.array(_parsed(rows[name]), dtype=float) for name in ("gold", "prediction"))
-    return spearman_contributions(golds, found)
-
-
-def _precision_rows(rows: pd.DataFrame) -> Floats:
-    golds, found = (np.array(_parsed(rows[name]), dtype=float) for name in ("gold", "prediction"))
-    return precision_contributions(golds, found)
+def _numbers(part: _Part) -> tuple[Floats, Floats]:
+    return np.array(part.golds, dtype=np.float64), np.array(part.found, dtype=np.float64)
 
 
 def spearman_contributions(first: Floats, second: Floats) -> Floats:
@@ -227,13 +243,12 @@ def precision_contributions(golds: Floats, found: Floats) -> Floats:
     return values
 
 
-def _f1_rows(rows: pd.DataFrame, *, weighted: bool) -> Floats:
+def _f1_rows(part: _Part, *, weighted: bool) -> Floats:
     """Mean over experiments, where there are several; a label, or a list of labels, an example."""
-    golds, found = _parsed(rows["gold"]), _parsed(rows["prediction"])
-    several = isinstance(found[0], list)
-    experiments = list(zip(*found, strict=True)) if several else [found]
-    values = [f1_contributions(golds, list(one), weighted=weighted) for one in experiments]
-    return np.mean(values, axis=0) if values else np.full(len(rows), np.nan)
+    several = isinstance(part.found[0], list)
+    experiments = list(zip(*part.found, strict=True)) if several else [part.found]
+    values = [f1_contributions(part.golds, one, weighted=weighted) for one in experiments]
+    return np.asarray(np.mean(values, axis=0))
 
 
 def f1_contributions(golds: Sequence[Any], found: Sequence[Any], *, weighted: bool) -> Floats:
@@ -278,61 +293,70 @@ def f1_contributions(golds: Sequence[Any], found: Sequence[Any], *, weighted: bo
     return score + n * moved
 
 
-def _cluster_rows(rows: pd.DataFrame) -> Floats:
-    golds, found = _parsed(rows["gold"]), _parsed(rows["prediction"])
-    if isinstance(found[0], dict):
-        return _by_level(golds, found)
-    sets = rows["id"].str.partition("/")[0].to_numpy()
-    names = np.unique(sets)
-    values, total = np.empty(len(rows)), 0.0
-    for name in names:  # each counts the same, whatever its size
-        here = np.flatnonzero(sets == name)
-        own = v_measure_contributions([golds[i] for i in here], [found[i] for i in here])
+def _cluster_rows(part: _Part) -> Floats:
+    if isinstance(part.found[0], dict):
+        return _by_level(part)
+    names, sets = np.unique([one.partition("/")[0] for one in part.ids], return_inverse=True)
+    golds, found = _codes(part.golds), _codes(part.found)
+    values, total = np.empty(len(sets)), 0.0
+    for number in range(len(names)):  # each counts the same, whatever its size
+        here = sets == number
+        own = v_measure_contributions(golds[here], found[here])
         total += float(own.mean())
-        values[here] = (own - own.mean()) * len(rows) / (len(names) * len(here))
-    return np.asarray(total / len(names) + values)
+        values[here] = (own - own.mean()) * len(sets) / (len(names) * len(own))
+    return total / len(names) + values
 
 
-def _by_level(golds: Sequence[Any], found: Sequence[dict[str, Any]]) -> Floats:
+def _by_level(part: _Part) -> Floats:
     """Mean over levels and experiments, each over the texts that were drawn for it."""
-    total, count = np.zeros(len(golds)), 0
-    for number, level in enumerate(found[0]):
-        for clusters in zip(*(one[level] for one in found), strict=True):
-            here = [row for row, cluster in enumerate(clusters) if cluster is not None]
-            labels = [golds[i][number] if isinstance(golds[i], list) else golds[i] for i in here]
-            own = v_measure_contributions(labels, [clusters[i] for i in here])
-            score = float(own.mean())
-            total += score
-            total[here] += (own - score) * len(golds) / len(here)
+    total, count = np.zeros(len(part.golds)), 0
+    for number, level in enumerate(part.found[0]):
+        # Shape (texts, experiments); what was not drawn, null, becomes NaN.
+        clusters = np.array([one[level] for one in part.found], dtype=np.float64)
+        drawn = np.isfinite(clusters)
+        labelled = np.asarray(drawn.any(axis=1))
+        labels = np.full(len(part.golds), -1)
+        labels[labelled] = _codes(
+            [
+                gold[number] if isinstance(gold, list) else gold
+                for gold, has in zip(part.golds, labelled, strict=True)
+                if has
+            ]
+        )
+        for experiment in range(clusters.shape[1]):
+            here = drawn[:, experiment]
+            own = v_measure_contributions(labels[here], clusters[here, experiment])
+            total += own.mean()
+            total[here] += (own - own.mean()) * len(total) / len(own)
             count += 1
     return total / count
 
 
-def v_measure_contributions(golds: Sequence[Any], found: Sequence[Any]) -> Floats:
+def v_measure_contributions(golds: npt.NDArray[Any], found: npt.NDArray[Any]) -> Floats:
     """Contributions to the V-measure.
 
     Args:
-        golds: A label an example.
-        found: The cluster of each.
+        golds: Number of the label of each example, shape (n,).
+        found: That of its cluster.
     """
-    rows, labels = _codes(golds)
-    columns, clusters = _codes(found)
-    cells, which = np.unique(rows * clusters + columns, return_inverse=True)
+    (labels, rows), (clusters, columns) = (
+        np.unique(values, return_inverse=True) for values in (golds, found)
+    )
+    cells, which = np.unique(rows * len(clusters) + columns, return_inverse=True)
     own = [
-        -np.log(np.bincount(codes, minlength=size)[codes] / len(golds))
-        for codes, size in ((rows, labels), (columns, clusters), (which, len(cells)))
+        -np.log(np.bincount(codes, minlength=size)[codes] / len(rows))
+        for codes, size in ((rows, len(labels)), (columns, len(clusters)), (which, len(cells)))
     ]
     entropies = [float(one.mean()) for one in own]
     apart, joint = entropies[0] + entropies[1], entropies[2]
     if apart <= 0:  # one label in one cluster
-        return np.ones(len(golds))
+        return np.ones(len(rows))
     moved = [one - entropy for one, entropy in zip(own, entropies, strict=True)]
     values: Floats = 2 - 2 * joint / apart - 2 * moved[2] / apart
     return values + 2 * joint * (moved[0] + moved[1]) / apart**2
 
 
-def _codes(values: Sequence[Any]) -> tuple[Indices, int]:
-    """A number for each value, and how many there are."""
+def _codes(values: Sequence[Any]) -> Indices:
+    """A number for each value."""
     numbers: dict[Any, int] = {}
-    codes = np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
-    return codes, len(numbers)
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
