@@ -153,8 +153,8 @@ def _draw(title: str, panels: Sequence[_Panel]) -> tuple[Figure, tuple[str, ...]
     ticks = sorted({int(d) for panel in panels for line in panel.lines for d, _ in line.points})
     score = axes_at(figure, 0.5, 0.85, 2.45, _FIRST - 0.75)
     unnamed = _draw_scores(score, first, ticks, named="right")
-    score.set_title(f"{first.title} ({first.over})" if first.over != first.title else first.title)
-    score.title.set(position=(0, 1), ha="left", weight="bold")
+    heading = first.title if first.over == first.title else f"{first.title} ({first.over})"
+    score.set_title(heading, loc="left", weight="bold")
     score.set_ylabel("score × 100")
     score.set_xlabel("dimensions")
     share = axes_at(figure, 5.1, 0.85, WIDTH - 5.2, _FIRST - 0.75)

@@ -11,6 +11,35 @@ from pathlib import Path
 __all__ = ["BEST_SUPPORTED", "Language", "language_of"]
 
 _TABLE = Path(__file__).with_name("languages.csv")
+_SCRIPTS = {
+    "Arab": "Arabic",
+    "Armn": "Armenian",
+    "Beng": "Bengali",
+    "Cyrl": "Cyrillic",
+    "Deva": "Devanagari",
+    "Ethi": "Ethiopic",
+    "Geor": "Georgian",
+    "Grek": "Greek",
+    "Gujr": "Gujarati",
+    "Guru": "Gurmukhi",
+    "Hang": "Hangul",
+    "Hans": "Han, simplified",
+    "Hant": "Han, traditional",
+    "Hebr": "Hebrew",
+    "Jpan": "Japanese",
+    "Khmr": "Khmer",
+    "Knda": "Kannada",
+    "Laoo": "Lao",
+    "Latn": "Latin",
+    "Mlym": "Malayalam",
+    "Mymr": "Burmese",
+    "Orya": "Odia",
+    "Sinh": "Sinhala",
+    "Taml": "Tamil",
+    "Telu": "Telugu",
+    "Thai": "Thai",
+    "Tibt": "Tibetan",
+}
 UNKNOWN = "family unknown"
 
 _CODES = (
@@ -30,7 +59,7 @@ class Language:
         code: As mteb writes it, such as "deu-Latn".
         name: In English; the code where it is not known.
         family: The branch within Indo-European, else the family.
-        script: ISO 15924 code; empty if not told.
+        script: In English, or its ISO 15924 code; empty if not told.
     """
 
     code: str
@@ -48,7 +77,7 @@ def language_of(code: str) -> Language:
     """The language of a code such as "deu-Latn"."""
     language, _, script = code.partition("-")
     name, family = _table().get(language, (language, UNKNOWN))
-    return Language(code, name, family, script)
+    return Language(code, name, family, _SCRIPTS.get(script, script))
 
 
 @lru_cache(maxsize=1)

@@ -202,6 +202,8 @@ def _draw(
                     for code in row.languages
                     if code in scores and language_of(code).is_best_supported == marked
                 ]
+                if not values:
+                    continue
                 stands_out = marked and not single
                 axis.plot(
                     values,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reports.leaderboard import Leaderboard
 from reports.plots.labels import Label, label_inside
 from reports.plots.picture import Picture
-from reports.plots.published import Mean, benchmark_of, published_means
+from reports.plots.published import Mean, published_means
 from reports.plots.style import (
     GREY,
     WIDTH,
@@ -23,6 +23,7 @@ from reports.plots.style import (
     shortened,
     write_notes,
 )
+from reports.published_rows import benchmark_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,17 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from reports.leaderboard import Leaderboard
+from reports.published_rows import benchmark_of
 from results.published.figures import published_figures
 
-__all__ = ["Curve", "Mean", "benchmark_of", "length_curve", "matryoshka_curve", "published_means"]
+__all__ = ["Curve", "Mean", "length_curve", "matryoshka_curve", "published_means"]
 
-_BENCHMARKS = {
-    "english": "MTEB(eng, v2)",
-    "english-v1": "MTEB(eng, v1)",
-    "multilingual": "MTEB(Multilingual, v2)",
-    "multilingual-v1": "MTEB(Multilingual, v1)",
-    "long-context": "LongEmbed",
-}
 _PARAMETERS = Path(__file__).with_name("parameters.csv")
 _PAPERS_MODEL = "jinaai/jina-embeddings-v3"
 
@@ -63,11 +57,6 @@ class Mean:
     def is_broken(self) -> bool:
         """Whether the stored scores are known to be wrong."""
         return "broken" in self.note
-
-
-def benchmark_of(suite: str) -> str:
-    """Name in mteb of the benchmark that a suite is; the suite's own name if it is none."""
-    return _BENCHMARKS.get(suite, suite)
 
 
 def matryoshka_curve(board: Leaderboard, task_type: str) -> Curve | None:
