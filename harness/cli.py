@@ -181,12 +181,19 @@ def fetch(
 
 
 @app.command
-def report(*folders: Path, output: Output = None) -> int:
+def report(
+    *folders: Path,
+    output: Output = None,
+    published: Path | None = None,
+    published_model: Annotated[list[str] | None, Parameter(negative="")] = None,
+) -> int:
     """Draw leaderboard and plots anew from stored records; needs no model and no network.
 
     Examples:
         jina-eval report runs/starter
         jina-eval report runs/starter runs/starter-minilm --output runs/both
+        jina-eval report runs/english --published ./results
+        jina-eval report runs/english --published ./results --published-model BAAI/bge-m3
 
     Parameters
     ----------
@@ -194,10 +201,20 @@ def report(*folders: Path, output: Output = None) -> int:
         Output folders of runs; runs/starter if left out.
     output
         Folder for the reports; the first run's own reports folder if left out.
+    published
+        Checkout of the public results repository, for rows beside the figures that are kept here.
+    published_model
+        A model whose scores to take from it, MODEL or MODEL@REVISION; the measured models if left
+        out. Repeat it for several.
     """
     from harness.commands import report_command
 
-    return report_command(folders or (Path("runs/starter"),), output)
+    return report_command(
+        folders or (Path("runs/starter"),),
+        output,
+        published=published,
+        models=published_model or (),
+    )
 
 
 @app.command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,9 @@ from reports.terminal import render_grid
 from results.store import RecordStore
 from tasks.hub import find_dataset
 from tasks.loading import data_sets
+
+if TYPE_CHECKING:
+    from results.published.references import Reference
 
 __all__ = ["plan_command", "report_command", "run_command"]
 
@@ -68,24 +72,58 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     return 0
 
 
-def report_command(folders: Sequence[Path], output: Path | None) -> int:
-    """Draw the reports of stored runs. Returns the exit code."""
+def report_command(
+    folders: Sequence[Path],
+    output: Path | None,
+    *,
+    published: Path | None = None,
+    models: Sequence[str] = (),
+) -> int:
+    """Draw the reports of stored runs. Returns the exit code.
+
+    Args:
+        folders: Output folders of runs.
+        output: Folder for the reports; None for the first run's own.
+        published: Checkout of the public results repository; None for the figures kept here.
+        models: Models whose scores to take from it.
+    """
+    if models and published is None:
+        raise RunError(f"published model {models[0]!r}: only a checkout has it; give --published")
     for folder in folders:
         if not (folder / "records").is_dir():
             raise RunError(f"{folder} is no output folder of a run: it has no records")
     runs = [Output(folder) for folder in folders]
-    _report([run.store for run in runs], output or runs[0].reports)
+    stores = [run.store for run in runs]
+    _report(stores, output or runs[0].reports, published=published, models=models)
     return 0
 
 
-def _report(stores: Sequence[RecordStore], folder: Path) -> None:
+def _report(
+    stores: Sequence[RecordStore],
+    folder: Path,
+    *,
+    published: Path | None = None,
+    models: Sequence[str] = (),
+) -> None:
+    from harness.stores import Stores
     from reports.terminal import leaderboard_tables
     from reports.write import write_reports
 
     console = make_console()
-    records = [record for store in stores for record in store.records()]
+    found = Stores(stores)
+    references: Sequence[Reference] = ()
+    if published is not None:
+        from harness.report_references import report_references
+
+        references = report_references(published, models, found.records)
     try:
-        written = write_reports(records, folder)
+        written = write_reports(
+            found.records,
+            folder,
+            examples=found.examples,
+            texts=found.texts,
+            published=references,
+        )
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
     for leaderboard in written.leaderboards:
