@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from harness.class_labels import read_labels_once
 from harness.errors import EvaluationError
 from harness.examples import ExampleRecorder
 from harness.predictions import UNUSED_FOLDER, PredictionRecorder
@@ -65,6 +66,7 @@ def evaluate_task(
     import mteb
 
     recorder, examples = PredictionRecorder(task), ExampleRecorder(task)
+    read_labels_once(task)
     # The evaluators' matrices are small: threads cost them more than they bring
     # (2 cores, clustering: 0.3 s with one, up to 8 s with two). torch keeps its own.
     with threadpool_limits(1, user_api="blas"), scored_in_processes(processes):
