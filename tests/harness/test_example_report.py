@@ -51,7 +51,14 @@ def e5_folder(tmp_path) -> Path:
 @pytest.fixture
 def reports(tmp_path):
     folder = tmp_path / "reports"
-    for name in ("leaderboard.md", "leaderboard.html", "a.png", "a.svg", "site/index.html"):
+    for name in (
+        "leaderboard.md",
+        "leaderboard.html",
+        "a.png",
+        "a.svg",
+        "written.txt",
+        "site/index.html",
+    ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
