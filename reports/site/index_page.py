@@ -56,7 +56,8 @@ def _board_section(rows: BoardRows, pictures: Sequence[Picture], *, main: bool, 
     board = rows.board
     table = models_table(rows, main=main)
     heading = "" if alone else f"<h2>{text(board.suite)}</h2>"
-    plots = f"<h3>Pictures</h3>{figures(pictures, rows.slug, '')}" if pictures else ""
+    level = "h2" if alone else "h3"
+    plots = f"<{level}>Pictures</{level}>{figures(pictures, rows.slug, '')}" if pictures else ""
     return f"""<section id="{rows.slug}" aria-label="{escape(visible(board.suite))}">
 {heading}
 <p class="lead">{_said(rows)} Scores × 100, higher is better; – is not measured.</p>
@@ -65,9 +66,9 @@ def _board_section(rows: BoardRows, pictures: Sequence[Picture], *, main: bool, 
 {render_table(table)}
 {_notes(rows)}
 {plots}
-<h3>Tasks</h3>
+<{level}>Tasks</{level}>
 <p class="lead">{len(rows.measured_tasks())} of {len(board.tasks)} tasks were measured.</p>
-{render_table(_tasks_table(rows))}
+<div class="below">{render_table(_tasks_table(rows))}</div>
 </section>"""
 
 

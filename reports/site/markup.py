@@ -106,7 +106,9 @@ def text(value: str) -> str:
 
 
 def name(value: str) -> str:
-    """As `text`, and a long name may break between its words."""
+    """As `text`, and a long name may break between its words; a blank one is called so."""
+    if not value.strip():
+        return "(no name)"
     shown = _WORD_ENDS.sub("<wbr>", value) if value.isascii() and _PLAIN.fullmatch(value) else None
     return text(value) if shown is None else shown
 
@@ -160,7 +162,7 @@ def _head(head: Head, table: Table) -> str:
 
 
 def _row(heads: Sequence[Head], row: Sequence[Data], mark: dict[str, str]) -> str:
-    attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in mark.items())
+    attributes = "".join(f' data-{key}="{escape(visible(value))}"' for key, value in mark.items())
     first, *rest = (_cell(head, cell) for head, cell in zip(heads, row, strict=True))
     return (
         f'<tr{attributes}><th scope="row"{first}</th>{"".join(f"<td{c}</td>" for c in rest)}</tr>'

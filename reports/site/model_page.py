@@ -38,7 +38,7 @@ def render_model(rows: BoardRows, row: Row, pictures: Sequence[Picture]) -> str:
     if len(row.entry.views) > 1:
         parts += ["<h2>By dimension and precision</h2>", render_table(_views_table(rows, row))]
     if pictures:
-        parts += ["<h2>Pictures</h2>", figures(pictures, row.slug, "../")]
+        parts += ["<h2>Pictures</h2>", figures(pictures, f"model-{row.slug}", "../")]
     parts += ["<h2>By task</h2>", render_table(_tasks_table(rows, row)), _missing(rows, row)]
     splits = _splits_table(rows, row)
     if splits.rows:

@@ -22,10 +22,10 @@ def figures(pictures: Sequence[Picture], slug: str, root: str) -> str:
         stem = f"{root}pictures/{slug}-{picture.name}"
         title = escape(visible(picture.title))
         shown.append(
-            f'<figure><h4>{title}</h4><div class="scroll picture" tabindex="0" role="region" '
+            f'<figure><div class="scroll picture" tabindex="0" role="region" '
             f'aria-label="{title}"><img src="{escape(stem)}.svg" loading="lazy" '
             f'alt="{escape(visible(picture.description))}"></div>'
-            f'<figcaption><a href="{escape(stem)}.svg">SVG</a> '
+            f'<figcaption>{title}: <a href="{escape(stem)}.svg">SVG</a> '
             f'<a href="{escape(stem)}.png">PNG</a></figcaption></figure>'
         )
     return "\n".join(shown)

@@ -105,7 +105,11 @@ def board_rows(
                 slug=model_slugs[entry.label],
                 view=view,
                 scores={name: score for name, score in scores.items() if score is not None},
-                records={task: r for (of, task), r in entry.records.items() if of == view},
+                records={
+                    task.name: entry.records[view, task.name]
+                    for task in board.tasks
+                    if (view, task.name) in entry.records
+                },
                 rank=board.ranking.ranks.get(entry.label),
                 borda=board.borda.get(entry.label),
                 mean_task=board.mean_task(entry, view),

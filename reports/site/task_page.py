@@ -46,7 +46,7 @@ def render_task(
     if len(views.heads) > 2:
         parts += ["<h2>By dimension and precision</h2>", render_table(views)]
     if pictures:
-        parts += ["<h2>Pictures</h2>", figures(pictures, slug, "../")]
+        parts += ["<h2>Pictures</h2>", figures(pictures, f"task-{slug}", "../")]
     parts += _parts_section(task, [row for _, row in ranked])
     if queries:
         parts.append(_queries_section(slug))

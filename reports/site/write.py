@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reports.errors import ReportError
 from reports.leaderboard import Leaderboard
 from reports.plots import Picture, model_pictures, task_pictures
-from reports.site import queries
 from reports.site.index_page import render_index, scores_script
 from reports.site.model_page import render_model
 from reports.site.pictures import picture_files
+from reports.site.queries import query_pages
 from reports.site.query_data import queries_script
 from reports.site.rows import BoardRows, board_rows
 from reports.site.scripts import asset_files
@@ -23,6 +23,8 @@ from results.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from results.texts import ExampleTexts
 
 __all__ = ["write_site"]
 
@@ -35,8 +37,6 @@ _FOLDERS = {
     "pictures": ".svg .png",
 }
 
-query_pages = getattr(queries, "query_pages", lambda *_: None)
-
 Files = Iterator[tuple[str, str | bytes]]
 
 
@@ -46,7 +46,7 @@ def write_site(
     *,
     pictures: Mapping[str, Sequence[Picture]],
     examples: Callable[[Record], pd.DataFrame] | None = None,
-    texts: Callable[[str, str], Any] | None = None,
+    texts: Callable[[str, str], ExampleTexts] | None = None,
 ) -> tuple[Path, ...]:
     """Write the site; pages of an earlier one that no record stands behind any more are removed.
 
@@ -105,7 +105,7 @@ def _files(
     boards: Sequence[BoardRows],
     pictures: Mapping[str, Sequence[Picture]],
     examples: Callable[[Record], pd.DataFrame] | None,
-    texts: Callable[[str, str], Any] | None,
+    texts: Callable[[str, str], ExampleTexts] | None,
 ) -> Files:
     yield "index.html", render_index(boards, pictures)
     for name, content in asset_files().items():
@@ -127,7 +127,7 @@ def _model_files(rows: BoardRows) -> Files:
 def _task_files(
     rows: BoardRows,
     examples: Callable[[Record], pd.DataFrame] | None,
-    texts: Callable[[str, str], Any] | None,
+    texts: Callable[[str, str], ExampleTexts] | None,
 ) -> Files:
     for task in rows.measured_tasks():
         slug = rows.task_slugs[task.name]

@@ -5,6 +5,7 @@
   const SEPARATOR = "\u001f";
   const section = document.getElementById("queries");
   let data = null;
+  let timer = 0;
   let shown = STEP;
 
   /** An element; text is only ever set as text. */
@@ -87,12 +88,13 @@
       make("label", { class: "wide" }, "Text contains ", controls.find),
     );
     form.addEventListener("submit", (event) => event.preventDefault());
-    let timer = 0;
     form.addEventListener("input", (event) => {
       shown = STEP;
       list();
       clearTimeout(timer);
-      timer = setTimeout(() => remember(event.target !== controls.find), 200);
+      // Browsers count how often a page writes its address.
+      if (event.target !== controls.find) remember(true);
+      else timer = setTimeout(() => remember(false), 200);
     });
     controls.count = make("p", { role: "status", class: "count" });
     controls.list = make("div", {
@@ -129,6 +131,7 @@
   }
 
   function remember(step) {
+    clearTimeout(timer);
     const first = defaults();
     const changes = {};
     for (const name of Object.keys(first)) {
@@ -250,6 +253,7 @@
     };
     button.addEventListener("click", () => {
       const on = detail.hidden;
+      remember(false);
       show(on);
       window.siteAddress.write({ examples: "1", query: on ? query.key : "" }, false);
     });
@@ -345,7 +349,8 @@
           make("span", { class: "n" }, score === null ? "–" : score.toFixed(4)),
           " ",
           make("code", {}, isolated(id)),
-          relevant ? make("b", { class: "mark" }, " ✓ relevant") : "",
+          relevant ? " " : "",
+          relevant ? make("b", { class: "mark" }, "✓ relevant") : "",
           passage(data.texts[text]),
         ),
       );

@@ -1,7 +1,7 @@
 "use strict";
 // Tables that sort, filter and turn pages by DataTables; what was chosen stands in the address.
 (function () {
-  const PAGE = 100;
+  const PAGE = 50; // rows; as in site.css
   const DEFAULTS = new Map(); // a control's value before anybody chose
 
   // ---- The address: what a table shows, after the "#" -------------------------------------
@@ -83,11 +83,16 @@
         pageLength: PAGE,
         paging: rows > PAGE,
       });
-      this.facts = this.api.rows().nodes().toArray().map((row) => ({ ...row.dataset }));
+      this.facts = this.inOrder().map((row) => ({ ...row.dataset }));
       this.api.search.fixed("filters", (_text, _cells, index) => this.passes(this.facts[index]));
       this.api.on("draw", () => this.drawn());
       if (rows > PAGE && !this.pager) this.addPager();
       this.drawn();
+    }
+
+    /** All rows as they came, which is what DataTables numbers them by. */
+    inOrder() {
+      return this.api.rows({ order: "index" }).nodes().toArray();
     }
 
     addButton(head) {
@@ -291,7 +296,7 @@
     }
 
     rebuild(wanted) {
-      const rows = this.api.rows().nodes().toArray();
+      const rows = this.inOrder();
       this.api.destroy();
       for (const cell of this.table.querySelectorAll(".g-task")) cell.remove();
       const body = this.table.tBodies[0];

@@ -1,5 +1,6 @@
 "use strict";
-// Loaded before the page is drawn, so that it never flashes in the other theme.
+// Loaded before the page is drawn, so that it never flashes in the other theme, nor lays out rows
+// that tables.js puts on later pages.
 (function () {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -22,6 +23,7 @@
   }
 
   show(remembered());
+  root.dataset.scripts = "";
   document.addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
     const label = () => (button.textContent = isDark() ? "Light theme" : "Dark theme");
