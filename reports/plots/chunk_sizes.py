@@ -80,7 +80,7 @@ def plot_chunk_sizes(board: Leaderboard) -> Picture | None:
     if others:
         notes.append(f"Left out, as their chunks have no fixed size: {', '.join(others)}.")
     if len(tasks) > len(shown):
-        notes.append(f"{len(tasks) - len(shown)} more tasks are in the mean alone.")
+        notes.append(f"Tasks that are in the mean alone: {len(tasks) - len(shown)}.")
     with drawing():
         rows = -(-len(panels) // _COLUMNS)
         height = 0.7 + rows * (_HIGH + 0.7) + notes_height(notes) + 0.05

@@ -290,7 +290,7 @@ def _notes(panels: Sequence[_Panel]) -> list[str]:
 
 def _unnamed_note(unnamed: Sequence[str]) -> list[str]:
     count = len(unnamed)
-    return [f"{count} more are drawn without their names; the leaderboard has all."] * bool(count)
+    return [f"Drawn without their names: {count}; the leaderboard has all."] * bool(count)
 
 
 def _description(board: Leaderboard, panels: Sequence[_Panel], unnamed: Sequence[str]) -> str:

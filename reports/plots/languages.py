@@ -286,7 +286,7 @@ def _notes(rows: Sequence[_Row], other_tasks: Sequence[str], other_entries: int)
         names = ", ".join(other_tasks[:8]) + (" …" if len(other_tasks) > 8 else "")
         notes.append(f"More tasks in several languages: {names}.")
     if other_entries > 0:
-        notes.append(f"{other_entries} more rows of the leaderboard are not drawn.")
+        notes.append(f"Rows of the leaderboard that are not drawn: {other_entries}.")
     return notes
 
 

@@ -133,6 +133,8 @@ def _draw(axis: Axes, lines: Sequence[_Line], published: Curve | None) -> tuple[
         axis.plot(
             *zip(*published.points, strict=True),
             color=PAPER_GREY,
+            marker="o",
+            markersize=4,
             linewidth=2.2,
             alpha=0.6,
             zorder=1,
@@ -166,8 +168,17 @@ def _draw(axis: Axes, lines: Sequence[_Line], published: Curve | None) -> tuple[
                 ha=side,
                 va="bottom",
             )
-    if published is not None:
+    if published is not None and published.points[-1][0] == ticks[-1]:
         labels.append(Label("published", (published.points[-1],), GREY))
+    elif published is not None:  # it ends earlier: its name stands there
+        axis.annotate(
+            "published",
+            published.points[-1],
+            xytext=(4, -8),
+            textcoords="offset points",
+            size=6.5,
+            color=GREY,
+        )
     return label_right(axis, labels, room=WIDTH / _COLUMNS - _WIDE - 0.55, size=6.5)
 
 

@@ -56,7 +56,8 @@ def plot_parameters(board: Leaderboard) -> Picture | None:
         None if nothing that can be drawn was published of the suite's benchmark.
     """
     published = published_means(board)
-    shown = [m for m in published if m.parameters and not m.missing and not m.is_broken]
+    count = len(board.tasks)
+    shown = [m for m in published if m.parameters and m.n_tasks == count and not m.is_broken]
     if not shown:
         return None
     looks = looks_of(board)
@@ -77,7 +78,7 @@ def plot_parameters(board: Leaderboard) -> Picture | None:
         for m in shown
     ]
     title = f"Score against parameters: {board.suite}"
-    notes = _notes(published, left_out)
+    notes = _notes(published, shown, count, left_out)
     with drawing():
         height = 1.1 + _HIGH + notes_height([*notes, " "])
         subtitle = (
@@ -132,19 +133,16 @@ def _short(parameters: int) -> str:
     return f"{parameters // 10**6}M"
 
 
-def _notes(published: Sequence[Mean], left_out: Sequence[str]) -> list[str]:
-    notes = []
-    sources = dict.fromkeys(
-        mean.source for mean in published if mean.parameters and not mean.missing
-    )
-    notes.append(f"Published: {'; '.join(sources)}.")
+def _notes(
+    published: Sequence[Mean], shown: Sequence[Mean], count: int, left_out: Sequence[str]
+) -> list[str]:
+    notes = [f"Published: {'; '.join(dict.fromkeys(mean.source for mean in shown))}."]
+    notes += [f"{m.model.rsplit('/', 1)[-1]}: {m.note}." for m in shown if m.note]
+    same = [mean for mean in published if mean.n_tasks == count]
     groups = (
-        ("their mean lacks tasks", [m for m in published if m.missing]),
-        ("known to be broken", [m for m in published if m.is_broken and not m.missing]),
-        (
-            "parameters not made known",
-            [m for m in published if not (m.missing or m.is_broken or m.parameters)],
-        ),
+        (f"not over the same {count} tasks", [m for m in published if m.n_tasks != count]),
+        ("known to be broken", [m for m in same if m.is_broken]),
+        ("parameters not made known", [m for m in same if not (m.is_broken or m.parameters)]),
     )
     for reason, means in groups:
         if means:

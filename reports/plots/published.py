@@ -41,7 +41,7 @@ class Mean:
         model: Name on the hub.
         score: Times 100.
         parameters: Number of weights; None if it was not made known.
-        missing: Tasks that it is not over.
+        n_tasks: How many tasks it is over.
         source: Paper and table, or repository and commit.
         note: What else to know; empty for nothing.
     """
@@ -49,7 +49,7 @@ class Mean:
     model: str
     score: float
     parameters: int | None
-    missing: tuple[str, ...]
+    n_tasks: int | None
     source: str
     note: str
 
@@ -103,10 +103,11 @@ def length_curve(board: Leaderboard, task: str) -> Curve | None:
 
 
 def published_means(board: Leaderboard) -> tuple[Mean, ...]:
-    """The published means over all of the board's tasks, a model once; best first.
+    """The published means of the board's benchmark, a model once; best first.
 
-    Of several sources the first is taken that is over all tasks, else the first.
+    Of several sources the first is taken that is over all of its tasks, else the first.
     """
+    count = len(board.tasks)
     found: dict[str, Mean] = {}
     for figure in published_figures(kind="mean", benchmark=benchmark_of(board.suite), name="all"):
         if figure.score is None:
@@ -115,18 +116,18 @@ def published_means(board: Leaderboard) -> tuple[Mean, ...]:
             figure.model,
             figure.score,
             _parameters().get(figure.model),
-            figure.missing,
+            figure.n_tasks,
             figure.source,
             figure.note,
         )
         known = found.get(figure.model)
-        if known is None or (_is_poor(known) and not _is_poor(mean)):
+        if known is None or (_is_poor(known, count) and not _is_poor(mean, count)):
             found[figure.model] = mean
     return tuple(sorted(found.values(), key=lambda mean: (-mean.score, mean.model)))
 
 
-def _is_poor(mean: Mean) -> bool:
-    return bool(mean.missing) or mean.is_broken
+def _is_poor(mean: Mean, count: int) -> bool:
+    return mean.n_tasks != count or mean.is_broken
 
 
 @lru_cache(maxsize=1)

@@ -89,7 +89,7 @@ def plot_bytes(board: Leaderboard) -> Picture | None:
         return None
     title = f"Score against bytes per vector: {name_of(board)}"
     front = pareto_front([(view.size, view.score) for view in views])
-    notes = [f"{left_out} more models are not drawn."] if left_out > 0 else []
+    notes = [f"Rows of the leaderboard that are not drawn: {left_out}."] if left_out > 0 else []
     with drawing():
         height = 1.45 + _HIGH + notes_height([*notes, " "])
         figure = sheet(height, title, f"Score × 100, {scope_words(tasks, names)}.")

@@ -131,8 +131,8 @@ def test_speeds_of_another_device_are_left_out_and_said(monkeypatch):
 # Parameters
 
 
-def english(model, parameters):
-    suite = {f"Task{i}": "STS" for i in range(3)}
+def english(model, parameters, count=41):
+    suite = {f"Task{i}": "STS" for i in range(count)}
     return [
         changed(
             record,
@@ -153,12 +153,17 @@ def test_published_means_that_lack_tasks_or_are_broken_are_not_drawn(monkeypatch
     drawn = {line.get_ydata()[0] for line in hollow}
     means = {mean.model: mean for mean in published_means(board)}
     assert means["sentence-transformers/all-MiniLM-L6-v2"].score in drawn
-    assert means["jinaai/jina-embeddings-v3"].missing == ("MTOPDomainClassification",)
+    assert means["jinaai/jina-embeddings-v3"].n_tasks == 40
     assert means["jinaai/jina-embeddings-v3"].score not in drawn
     assert means["jinaai/jina-embeddings-v2-base-en"].score not in drawn
-    assert "their mean lacks tasks): jina-embeddings-v3" in text
+    assert "not over the same 41 tasks): jina-embeddings-v3" in text
     assert "parameters not made known): embed-multilingual-v3.0" in text
     assert "Measured, but left out: unknown (parameters unknown)" in text
+
+
+def test_means_of_a_part_of_a_benchmark_are_not_set_beside_the_whole():
+    board = make_board(english("org/ours", 10**8, count=3))
+    assert parameters.plot_parameters(board) is None
 
 
 def test_a_suite_of_which_nothing_was_published_has_no_such_plot():

@@ -128,8 +128,7 @@ def test_thirty_models_are_drawn_and_those_without_a_name_are_counted(monkeypatc
     named = [text for text in texts(figure) if text.startswith("model-")]
     assert "model-29" in named and 10 < len(set(named)) < 30
     assert any(
-        f"{30 - len(set(named))} more are drawn without their names" in text
-        for text in texts(figure)
+        f"Drawn without their names: {30 - len(set(named))};" in text for text in texts(figure)
     )
 
 
