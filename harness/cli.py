@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from harness.cli_audit import audit, published
 from harness.cli_bench import bench
 from harness.cli_cache import cache
+from harness.cli_card import card
 from harness.cli_check import check
 from harness.cli_results import compare, results
 from harness.console import make_console, quiet_libraries, show_error
@@ -59,6 +60,7 @@ app.command(compare)
 app.command(check)
 app.command(audit)
 app.command(published)
+app.command(card)
 
 SpecFile = Annotated[Path | None, Parameter(name="SPEC", show_default=False)]
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]

@@ -12,25 +12,28 @@ _ESCAPED = str.maketrans(
 )
 
 
-def render_markdown(title: str, grids: Sequence[Grid], images: Sequence[tuple[str, str]]) -> str:
-    """A document of some tables.
+def render_markdown(
+    title: str, grids: Sequence[Grid], images: Sequence[tuple[str, str]], *, level: int = 1
+) -> str:
+    """A document of some tables, or a section of one.
 
     Args:
         title: Its heading.
         grids: Its tables, at least one.
         images: File name and description of pictures beside it, shown after the first table.
+        level: Of its heading, 1 for a document.
     """
-    parts = [f"# {_escape(title)}\n"]
-    first, *others = (_render_grid(grid) for grid in grids)
+    parts = [f"{'#' * level} {_escape(title)}\n"]
+    first, *others = (_render_grid(grid, level + 1) for grid in grids)
     parts.append(first)
     parts += [f"![{_escape(description)}]({name})\n" for name, description in images]
     parts += others
     return "\n".join(parts)
 
 
-def _render_grid(grid: Grid) -> str:
+def _render_grid(grid: Grid, level: int) -> str:
     lines = [
-        f"## {_escape(grid.title)}",
+        f"{'#' * level} {_escape(grid.title)}",
         "",
         _line([_escape(column.title) for column in grid.columns]),
         _line(["---:" if column.numeric else ":---" for column in grid.columns]),
