@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["measure_cost"]
 
 _ROUNDS = 2
-_TEXTS = {"cpu": 300, "cuda": 4000}
+_TEXTS = {"cpu": 300, "cuda": 1000}
 """Some seconds of work."""
 
 

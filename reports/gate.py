@@ -148,8 +148,6 @@ def _records_grid(outcome: GateOutcome) -> Grid:
     equal = outcome.statuses["equal"]
     if equal:
         notes.append(f"Equal: {equal} of {len(outcome.judgements)} records.")
-    if outcome.left_out:
-        notes.append(f"Of the reference, not to be judged here: {outcome.left_out} records.")
     return Grid("Records that differ", columns, rows, (*notes, *_cause_notes(differing)), keys=2)
 
 

@@ -35,8 +35,12 @@ def make_jina_checkpoints(
     rank: int = 4,
     vocab_size: int | None = None,
     dtype: torch.dtype = torch.float32,
+    tie: tuple[int, int] | None = None,
 ) -> JinaFolders:
-    """Write both layouts; small weights would hide mistakes, so they are not small."""
+    """Write both layouts; small weights would hide mistakes, so they are not small.
+
+    `tie` names two adapters, by number, that are to have the same weights.
+    """
     found = JinaFolders(folder / "original", folder / "native")
     for path in (found.original, found.native):
         path.mkdir(parents=True)
@@ -50,6 +54,10 @@ def make_jina_checkpoints(
         "max_position_embeddings": max_positions,
     }
     tensors = original_tensors(sizes, rank, seed)
+    if tie is not None:
+        for name, tensor in tensors.items():
+            if ".lora_" in name:
+                tensor[tie[1]] = tensor[tie[0]]
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
     write_original(found.original, sizes, rank, tensors)
     write_native(found.native, sizes, rank, tensors)

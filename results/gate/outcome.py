@@ -102,7 +102,9 @@ class GateOutcome:
             said.append(f"mean over {worse[0]} worse" + (", …" if len(worse) > 1 else ""))
         said += [f"{one.what} {one.status}" for one in self.costs if one.status != "equal"]
         verdict = {AS_GOOD: "As good or better", REGRESSION: "Regression", NOT_JUDGED: "Not judged"}
-        return f"{verdict[self.exit_code]}: of {len(self.judgements)} records {', '.join(said)}."
+        rest = f" {self.left_out} others were not to be judged." if self.left_out else ""
+        count = len(self.judgements)
+        return f"{verdict[self.exit_code]}: of {count} records {', '.join(said)}.{rest}"
 
 
 def judge_cost(policy: Policy, was: Cost | None, now: Cost | None) -> tuple[CostJudgement, ...]:
