@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from results.texts import MOST_TEXTS, TextRow, kept_part, ranks_of, texts_table
+from results.texts import MOST_TEXTS, KeptText, TextRow, kept_part, ranks_of, texts_table
 from tasks.text_lookup import TextLookup
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class TextCollector:
         self._lookup = TextLookup(task)
         self._kinds: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._ranks: dict[Key, int] = {}
+        # A later record may give a text a lower rank: it is not looked up again.
+        self._texts: dict[Key, KeptText | None] = {}
 
     def new_texts(self, examples: pd.DataFrame) -> pd.DataFrame | None:
         """Texts of a record's examples that no record before brought.
@@ -82,15 +84,21 @@ class TextCollector:
             yield from ((side, name) for side in sides)
 
     def _rows(self, ranks: dict[Key, int]) -> Iterator[TextRow]:
+        self._look_up(key for key in ranks if key not in self._texts)
+        for key, rank in ranks.items():
+            kept = self._texts[key]
+            if kept is not None:  # as of a document that is judged, but not in the corpus
+                yield TextRow(*key, *kept, rank)
+
+    def _look_up(self, keys: Iterable[Key]) -> None:
         sides: dict[tuple[str, str, str], list[str]] = {}
-        for split, subset, side, name in ranks:
+        for split, subset, side, name in keys:
             sides.setdefault((split, subset, side), []).append(name)
         for (split, subset, side), names in sides.items():
             texts = self._lookup.texts(split, subset, side, names)
             for name, text in zip(names, texts, strict=True):
-                if text is not None:  # as of a document that is judged, but not in the corpus
-                    rank = ranks[split, subset, side, name]
-                    yield TextRow(split, subset, side, name, *kept_part(text), rank)
+                kept = None if text is None else kept_part(text)
+                self._texts[split, subset, side, name] = kept
 
 
 def _by_rank(examples: pd.DataFrame) -> Iterator[tuple[int, tuple[Any, ...]]]:

@@ -34,6 +34,7 @@ class TextLookup:
         self._parts: dict[str, Any] = {}
         for part in task_parts(task):
             self._parts[f"{part.metadata.name}/" if task.is_aggregate else ""] = part
+        self._searched: dict[tuple[str, str, str], _Identified] = {}
 
     def type(self, subset: str) -> str:
         """The type of the part that has a subset.
@@ -71,12 +72,16 @@ class TextLookup:
         """
         part, own = self._part(subset)
         if is_retrieval(part):
-            data = next(
-                data
-                for name, part_split, data in retrieval_data(part)
-                if (name, part_split) == (own, split)
-            )
-            return _found(data["corpus" if side == "document" else "queries"], side, ids)
+            place = (split, subset, side)
+            if place not in self._searched:
+                data = next(
+                    data
+                    for name, part_split, data in retrieval_data(part)
+                    if (name, part_split) == (own, split)
+                )
+                table = data["corpus" if side == "document" else "queries"]
+                self._searched[place] = _Identified(table, side)
+            return self._searched[place].texts(ids)
         if side == "label":
             labels = part.get_candidate_labels()
             return [labels[int(name)] for name in ids]
@@ -94,38 +99,47 @@ class TextLookup:
         raise ValueError(f"no part has subset {subset!r}; there are {list(self._parts)}")
 
 
-def _found(table: Any, side: str, ids: Sequence[str]) -> list[str | None]:
-    """Texts of a corpus or of queries; the corpus may be far too large to read."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+class _Identified:
+    """A corpus or queries, whose texts are looked up by id; a corpus may be too large to read."""
 
-    names = table.select_columns(["id"]).with_format("arrow")[:]["id"].cast(pa.string())
-    at = pc.index_in(names, value_set=pa.array(ids, type=pa.string()))
-    rows = pc.indices_nonzero(pc.is_valid(at)).to_pylist()
-    if not rows:
-        return [None] * len(ids)
-    texts = _encoded(table.select(rows), side)
-    by_name = dict(zip(names.take(rows).to_pylist(), texts, strict=True))
-    return [by_name.get(name) for name in ids]
+    def __init__(self, table: Any, side: str) -> None:
+        import pyarrow as pa
 
+        self._table, self._side = table, side
+        columns = table.select_columns(["id"]).with_format("arrow")[:]
+        self._names = columns["id"].cast(pa.string())
 
-def _encoded(table: Any, side: str) -> list[str]:
-    """The texts of a few documents or queries, as mteb joins them."""
-    from datasets import Dataset
-    from mteb._create_dataloaders import _corpus_to_dict, _retrieval_texts
-    from mteb.types import PromptType
+    def texts(self, ids: Sequence[str]) -> list[str | None]:
+        """As of `TextLookup.texts`."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-    names = [name for name in ("id", "title", "text", "instruction") if name in table.column_names]
-    table = table.select_columns(names)
-    if side == "document":
-        columns = table[:]
-        rows = zip(*columns.values(), strict=True)
-        return [_corpus_to_dict(dict(zip(columns, row, strict=True)))["text"] for row in rows]
-    # In memory: what mteb maps would else be written to the cache of datasets.
-    texts: list[str] = _retrieval_texts(
-        Dataset.from_dict(table[:], features=table.features), PromptType.query
-    )[:]
-    return texts
+        at = pc.index_in(self._names, value_set=pa.array(ids, type=pa.string()))
+        rows = pc.indices_nonzero(pc.is_valid(at)).to_pylist()
+        if not rows:
+            return [None] * len(ids)
+        names = self._names.take(rows).to_pylist()
+        by_name = dict(zip(names, self._encoded(self._table[rows]), strict=True))
+        return [by_name.get(name) for name in ids]
+
+    def _encoded(self, columns: dict[str, list[Any]]) -> list[str]:
+        """The texts of a few rows, as mteb joins them."""
+        from datasets import Dataset
+        from mteb._create_dataloaders import _corpus_to_dict, _retrieval_texts
+        from mteb.types import PromptType
+
+        known = ("id", "title", "text", "instruction")
+        columns = {name: columns[name] for name in known if name in columns}
+        if self._side == "document":
+            rows = zip(*columns.values(), strict=True)
+            return [_corpus_to_dict(dict(zip(columns, row, strict=True)))["text"] for row in rows]
+        if "instruction" not in columns and isinstance(columns["text"][0], str):
+            return columns["text"]
+        # In memory: what mteb maps would else be written to the cache of datasets.
+        features = self._table.select_columns(list(columns)).features
+        few = Dataset.from_dict(columns, features=features)
+        texts: list[str] = _retrieval_texts(few, PromptType.query)[:]
+        return texts
 
 
 def _rows(data: Any, column: str, ids: Sequence[str]) -> list[str | None]:
