@@ -44,6 +44,8 @@ _MARKERS = {
     "ubinary": "v",
 }
 _RESCORED = "P"
+# Markers being precisions, print in black and white tells models apart by these.
+_LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)))
 _MOST = 8
 """So many models are drawn in full; of more, the best."""
 
@@ -145,7 +147,7 @@ def _draw(axis: Axes, by_entry: Mapping[str, Sequence[_View]], front: Sequence[_
     steps_y = [view.score for view in front] + [front[-1].score]
     axis.step(steps_x, steps_y, where="post", color=INK, linewidth=0.8, zorder=1)
     lines: list[Sequence[tuple[float, float]]] = []
-    for some in by_entry.values():
+    for number, some in enumerate(by_entry.values()):
         for precision in dict.fromkeys(view.precision for view in some):
             line = sorted((v.size, v.score) for v in some if v.precision == precision)
             look, best = (
@@ -155,9 +157,9 @@ def _draw(axis: Axes, by_entry: Mapping[str, Sequence[_View]], front: Sequence[_
             axis.plot(
                 *zip(*line, strict=True),
                 color=look.colour,
-                linewidth=0.6,
-                alpha=0.75,
-                linestyle=look.line,
+                linewidth=0.7,
+                alpha=0.8,
+                linestyle=_LINES[number % len(_LINES)],
             )
             for size, score in line:
                 axis.plot(
