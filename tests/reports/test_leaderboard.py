@@ -9,6 +9,7 @@ from reports.errors import ReportError
 from reports.grid import MISSING, Cell, mark_best, percent
 from reports.leaderboard import make_leaderboards
 from reports.tables import all_grids, scores_grid, tasks_grid
+from results.provenance import Coverage
 from tests.reports.factories import SUITE, make_run, with_facts
 
 scores = st.fixed_dictionaries({name: st.floats(-1, 1) for name in SUITE})
@@ -185,3 +186,55 @@ def test_a_speed_needs_texts_that_were_encoded():
     assert entry.texts_per_second is None
     (entry,) = board(run).entries
     assert entry.texts_per_second == pytest.approx(50)
+
+
+def facts_of(*runs):
+    found = board(*runs)
+    grid = next(grid for grid in all_grids(found) if grid.title == "Models")
+    titles = [column.title for column in grid.columns]
+    return {row[0].text: dict(zip(titles, [c.text for c in row], strict=True)) for row in grid.rows}
+
+
+def test_facts_say_how_large_a_vector_is_and_what_was_scored():
+    run = complete(dict.fromkeys(SUITE, 0.5))
+    partly = Coverage(n_expected=3, n_scored=2)
+    run[0] = with_facts(run[0], suite=SUITE, width=64, coverage=partly)
+    lexical = make_run({("Sort", None): 0.5}, model="org/lexical", width=None)
+    facts = facts_of(run, lexical)
+    assert facts["model"]["Bytes per vector"] == "256"
+    assert facts["model"]["Tasks"] == "4 of 4"
+    assert facts["model"]["Examples"] == "11 of 12"
+    assert facts["lexical"]["Bytes per vector"] == MISSING
+    assert facts["lexical"]["Tasks"] == "1 of 4"
+    assert facts["lexical"]["Examples"] == "3"
+
+
+def test_bytes_follow_from_dimension_and_precision_and_may_differ_by_task():
+    run = complete(dict.fromkeys(SUITE, 0.5))
+    changed = [
+        with_facts(record, suite=SUITE, width=64, view="dim=route,int8", dim=dim)
+        for record, dim in zip(run, (16, 64, 32, 32), strict=True)
+    ]
+    assert facts_of(changed)["model"]["Bytes per vector"] == "16–64"
+    (entry,) = board(changed).entries
+    assert entry.vector_bytes("dim=route,int8") == (16, 64)
+
+
+def test_bordas_are_mtebs_and_of_complete_entries_alone():
+    # The best mean comes from one task; in the three others the other model is better.
+    one = complete({"SearchA": 0.9, "SearchB": 0.1, "Similar": 0.1, "Sort": 0.1}, model="org/one")
+    two = complete(dict.fromkeys(SUITE, 0.2), model="org/two")
+    partial = complete({"SearchA": 1.0}, model="org/partial")
+    found = board(one, two, partial)
+    assert [entry.label for entry in found.entries] == ["one", "two", "partial"]
+    assert found.borda == {"one": 2, "two": 1}
+    grid = scores_grid(found)
+    places = {row[0].text: (row[1].text, row[2].text) for row in grid.rows}
+    assert [column.title for column in grid.columns[1:3]] == ["Rank", "Borda"]
+    assert places == {"one": ("1", "2"), "two": ("2", "1"), "partial": (MISSING, MISSING)}
+
+
+def test_one_complete_model_has_no_rank():
+    found = board(complete(dict.fromkeys(SUITE, 0.5)))
+    assert found.borda == {}
+    assert "Rank" not in [column.title for column in scores_grid(found).columns]

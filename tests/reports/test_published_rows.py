@@ -1,12 +1,17 @@
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from reports.grid import MISSING
+from reports.latex import render_latex
 from reports.leaderboard import make_leaderboards
+from reports.markdown import render_markdown
 from reports.published_rows import benchmark_of, published_rows, with_published
 from reports.tables import all_grids, published_grid, scores_grid, tasks_grid
 from reports.tables_csv import leaderboard_csv
+from reports.terminal import render_grid
 from results.published.figures import PublishedFigure
 from results.published.references import Reference
 from tests.reports.factories import SUITE, make_run
@@ -158,6 +163,23 @@ def test_numbers_for_machines_tell_published_from_measured(kept):
     assert [row["scores"] for row in rows] == ["measured", "published"]
     assert rows[1]["mean_task"] == "0.65" and rows[1]["rank"] == ""
     assert rows[0]["bytes_per_vector"] == "256"
+
+
+def test_hostile_names_stay_text_in_every_format(kept):
+    name = "org/<script>|\\input{x}&\u202egnp*\x1b[31m"
+    kept.append(figure("all", 65.0, 4, model=name, source="a | <b>", note="$x$ | `y`"))
+    grids = all_grids(with_published(measured()))
+    markdown = render_markdown("T", grids, [])
+    assert "<script" not in markdown and "\u202e" not in markdown
+    rows = [line for line in markdown.splitlines() if "published" in line.lower()]
+    assert all(line.startswith("| ") for line in rows if "script" in line)
+    latex = render_latex("T", grids)
+    assert "\\input" not in latex and "$x$" not in latex
+    console = Console(file=io.StringIO(), width=100)
+    for grid in grids:
+        console.print(render_grid(grid))
+    assert "\x1b" not in console.file.getvalue() and "\u202e" not in console.file.getvalue()
+    assert max(map(len, console.file.getvalue().splitlines())) <= 100
 
 
 @pytest.mark.parametrize("suite", ["english", "english-v1", "multilingual", "long-context"])
