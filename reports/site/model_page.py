@@ -37,9 +37,9 @@ def render_model(rows: BoardRows, row: Row, pictures: Sequence[Picture]) -> str:
     ]
     if len(row.entry.views) > 1:
         parts += ["<h2>By dimension and precision</h2>", render_table(_views_table(rows, row))]
+    parts += ["<h2>By task</h2>", render_table(_tasks_table(rows, row)), _missing(rows, row)]
     if pictures:
         parts += ["<h2>Pictures</h2>", figures(pictures, f"model-{row.slug}", "../")]
-    parts += ["<h2>By task</h2>", render_table(_tasks_table(rows, row)), _missing(rows, row)]
     splits = _splits_table(rows, row)
     if splits.rows:
         parts += ["<h2>By split and subset</h2>", render_table(splits)]
@@ -57,7 +57,9 @@ def _summary(rows: BoardRows, row: Row) -> str:
         ("Borda rank", MISSING if row.borda is None else f"{row.borda} of {rows.complete}"),
         ("Tasks", f"{len(row.scores)} of {total}"),
     ]
-    shown = "".join(f"<div><dt>{title}</dt><dd>{value}</dd></div>" for title, value in tiles)
+    shown = "".join(
+        f"<div><dt>{title}</dt><dd>{value}</dd></div>" for title, value in tiles if value != MISSING
+    )
     return f'<dl class="tiles">{shown}</dl>'
 
 

@@ -101,7 +101,7 @@ def query_table(board, task, examples, texts):
         score = None if number == 7 else ((number * (place + 2)) % 5) / 5
         if search:
             return Side(label, score, hits, None, missed=("d99",))
-        return Side(label, score, (), f"said {SCRIPT}")
+        return Side(label, None, (), f"said {SCRIPT}")
 
     queries = tuple(
         Query(

@@ -250,6 +250,8 @@ def test_an_example_shows_both_models_hits_side_by_side(visit):
 
 def test_examples_of_other_tasks_show_predictions_in_words(visit):
     page = visit.open("tasks/Sort.html", "examples=1")
+    heads = page.locator("table.examples thead th").all_inner_texts()
+    assert heads == ["Example", "beta-large", "alpha"]
     page.locator("table.examples button.open").first.click()
     text = page.locator("tr.detail:not([hidden])").inner_text()
     assert "gold <script>alert(1)</script>" in text

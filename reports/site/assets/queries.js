@@ -6,6 +6,7 @@
   const section = document.getElementById("queries");
   let data = null;
   let timer = 0;
+  let scored = true; // else the score is no mean over examples, and predictions stand in its place
   let shown = STEP;
 
   /** An element; text is only ever set as text. */
@@ -60,7 +61,7 @@
   function build() {
     const labels = data.labels.map((label, index) => [String(index), label]);
     const parts = [...new Set(data.queries.map((query) => query.split + SEPARATOR + query.subset))];
-    const scored = data.queries.some((query) => query.sides.some((side) => side.score !== null));
+    scored = data.queries.some((query) => query.sides.some((side) => side.score !== null));
     controls.find = make("input", { type: "search", name: "find", autocomplete: "off" });
     const several = labels.length > 1;
     const form = make(
@@ -214,9 +215,9 @@
           "tr",
           {},
           head("Example"),
-          head(data.labels[a], true),
-          several ? head(data.labels[b], true) : null,
-          several ? head("Difference", true) : null,
+          head(data.labels[a], scored),
+          several ? head(data.labels[b], scored) : null,
+          several && scored ? head("Difference", true) : null,
         ),
       ),
       body,
@@ -233,6 +234,12 @@
     }
   }
 
+  function outcome(side) {
+    if (scored) return make("td", { class: "n" }, figure(side.score));
+    const said = side.prediction ?? "–";
+    return make("td", { class: "said" }, isolated(said.length > 80 ? said.slice(0, 80) + "…" : said));
+  }
+
   let number = 0;
 
   function rows(query, a, b, difference, several, open) {
@@ -244,7 +251,7 @@
       { type: "button", class: "open", "aria-expanded": "false", "aria-controls": id },
       isolated(short),
     );
-    const span = several ? 4 : 2;
+    const span = 2 + Number(several) + Number(several && scored);
     const detail = make("tr", { id, class: "detail", hidden: "" }, make("td", { colspan: span }));
     const show = (on) => {
       button.setAttribute("aria-expanded", String(on));
@@ -264,9 +271,9 @@
         "tr",
         {},
         make("th", { scope: "row" }, button),
-        make("td", { class: "n" }, figure(query.sides[a].score)),
-        several ? make("td", { class: "n" }, figure(query.sides[b].score)) : null,
-        several ? make("td", { class: "n" }, sign + figure(difference)) : null,
+        outcome(query.sides[a]),
+        several ? outcome(query.sides[b]) : null,
+        several && scored ? make("td", { class: "n" }, sign + figure(difference)) : null,
       ),
       detail,
     ];
@@ -300,7 +307,7 @@
         make("code", {}, isolated(query.id)),
         facts.length ? " in " : "",
         facts.length ? isolated(facts.join(" / ")) : "",
-        " · ",
+        ` · picked: ${query.reason} · `,
         make("a", { href: "#" + address }, "Link to this example"),
       ),
     );
