@@ -1,5 +1,6 @@
 r"""Tables as LaTeX, in the style of booktabs, to be put into a paper with \input."""
 
+import re
 from collections.abc import Sequence
 
 from reports.grid import Cell, Column, Grid, visible
@@ -19,8 +20,6 @@ _ESCAPED = str.maketrans(
         **{sign: f"\\{sign}" for sign in "&%$#_{}"},
         # After the end of a line these would be its arguments.
         **{sign: f"{{{sign}}}" for sign in "[]*"},
-        # Two of them in a row would become another sign.
-        **{sign: f"{sign}{{}}" for sign in "-',"},
         "–": r"\textendash{}",
         "…": r"\dots{}",
         "×": r"$\times$",
@@ -29,6 +28,9 @@ _ESCAPED = str.maketrans(
         "→": r"$\rightarrow$",
     }
 )
+
+_JOINED = re.compile(r"([-',])(?=\1)")
+"""Two of these in a row would become another sign."""
 
 # pdfTeX's own encoding has no straight double quote.
 _HEAD = r"""% Made by jina-eval. Needs \usepackage{booktabs}; letters beyond Latin need LuaLaTeX.
@@ -48,7 +50,8 @@ def render_latex(title: str, grids: Sequence[Grid]) -> str:
 
 def escape_latex(text: str) -> str:
     """A text that LaTeX prints as it is, on one line."""
-    return visible(" ".join(text.split())).translate(_ESCAPED)
+    escaped = visible(" ".join(text.split())).translate(_ESCAPED)
+    return _JOINED.sub(r"\1{}", escaped)
 
 
 def _render_grid(title: str, grid: Grid) -> str:

@@ -79,7 +79,9 @@ def plain_ranking(board: Leaderboard) -> Ranking:
     if len(means) < 2:
         return Ranking({label: Rank(1) for label in means})
     groups = _grouped(means, lambda best, label: means[best] - means[label] <= 0)
-    return Ranking(_ranks(groups), ("Rank: by task; noise was not looked at.",))
+    return Ranking(
+        _ranks(groups), ("Rank: by task; without per-example scores, no ties are told.",)
+    )
 
 
 def rank_by_noise(board: Leaderboard, examples: Examples | None) -> Ranking:

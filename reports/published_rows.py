@@ -7,6 +7,7 @@ no examples of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
@@ -58,6 +59,15 @@ class PublishedRow:
     tasks: int | None = None
     notes: tuple[str, ...] = ()
     asked: bool = False
+
+    @property
+    def origin(self) -> str:
+        """The source in a word, where it is of a known kind."""
+        if self.source.startswith(PAPER):
+            return "paper"
+        if self.source.startswith(REPOSITORY):
+            return "repository"
+        return "leaderboard" if "leaderboard" in self.source else self.source
 
     @property
     def is_comparable(self) -> bool:
@@ -130,14 +140,12 @@ def _row(
             types[name] = mean
     every = bool(types) and len(types) == len(board.types)
     mean_type = fmean(types.values()) if every else None
+    notes += _said(means)
     if scores and not means:
         notes += _lacking(board, scores)
-    notes += [note for note in dict.fromkeys(_plain(figure.note) for figure in means) if note]
-    notes += dict.fromkeys(one.note for one in tasks if one.score is None and one.note)
+        notes += dict.fromkeys(one.note for one in tasks if one.score is None and one.note)
     count = overall.n_tasks if overall is not None and overall.n_tasks else len(scores) or None
-    return PublishedRow(
-        "", *key, mean_task, mean_type, types, scores, count, tuple(dict.fromkeys(notes))
-    )
+    return PublishedRow("", *key, mean_task, mean_type, types, scores, count, tuple(notes))
 
 
 def _task_scores(board: Leaderboard, references: Sequence[Reference]) -> dict[str, float]:
@@ -182,6 +190,19 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
+def _said(means: Sequence[PublishedFigure]) -> list[str]:
+    """What the source says beside the figures; what it says of one type alone is said so."""
+    notes: dict[str, list[str]] = {}
+    for figure in means:
+        note = _plain(figure.note)
+        if note:
+            notes.setdefault(note, []).append(figure.name)
+    return [
+        note if len(names) > 1 or names == ["all"] else f"{names[0]}: {note}"
+        for note, names in notes.items()
+    ]
+
+
 def _plain(note: str) -> str:
     """A note without what is said of missing tasks already."""
     return "; ".join(part for part in note.split("; ") if not part.startswith("missing: "))
@@ -192,18 +213,11 @@ def _labelled(rows: Sequence[PublishedRow]) -> list[PublishedRow]:
     full: dict[str, set[str]] = {}
     for row in rows:
         full.setdefault(row.model.rsplit("/", 1)[-1], set()).add(row.model)
+    sources = Counter((row.model, row.origin) for row in rows)
     labelled = []
     for row in rows:
         short = row.model.rsplit("/", 1)[-1]
         name = short if len(full[short]) == 1 else row.model
-        labelled.append(replace(row, label=f"{name} ({_from(row.source)})"))
+        origin = row.origin if sources[row.model, row.origin] == 1 else row.source
+        labelled.append(replace(row, label=f"{name} ({origin})"))
     return labelled
-
-
-def _from(source: str) -> str:
-    """A source in a few letters."""
-    if source.startswith(PAPER):
-        return "paper"
-    if source.startswith(REPOSITORY):
-        return f"repository{source.removeprefix(REPOSITORY)}".replace("@", " ")
-    return source.split(" (")[0]

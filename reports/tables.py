@@ -181,21 +181,24 @@ def published_grid(board: Leaderboard) -> Grid | None:
     columns = (
         Column("Published", numeric=False),
         Column("Tasks"),
-        Column("Source", numeric=False),
         Column("Note", numeric=False),
     )
     rows = tuple(
         (
             Cell(row.label),
             Cell(MISSING if row.tasks is None else f"{row.tasks} of {len(board.tasks)}"),
-            Cell(row.source),
             Cell("; ".join(row.notes)),
         )
         for row in board.published
     )
+    sources = dict.fromkeys((row.origin, row.source) for row in board.published)
+    named = "; ".join(
+        source if origin == source else f"{origin}: {source}" for origin, source in sources
+    )
     notes = (
         "As published, and not measured here. A mean over other tasks than the column's is not in "
         "the column, but in the note.",
+        f"Sources: {named}.",
     )
     return Grid("Published", columns, rows, notes)
 

@@ -26,9 +26,11 @@ PRINTED = {
     r"$-$": "−",
     **{f"{{{sign}}}": sign for sign in "[]*"},
     **{f"\\{sign}": sign for sign in "&%$#_{}"},
-    **{f"{sign}{{}}": sign for sign in "-',"},
 }
-TOKEN = re.compile("|".join(map(re.escape, PRINTED)) + r"|[^\\~^<>|\"`&%$#_{}\[\]*'–…×−±→,-]", re.S)
+PLAIN = r"[^\\~^<>|\"`&%$#_{}\[\]*'–…×−±→,-]"
+# A sign that joins with its like stands alone, or has something between them.
+ALONE = r"[-',](?:\{\})?"
+TOKEN = re.compile("|".join([*map(re.escape, PRINTED), PLAIN, ALONE]), re.S)
 
 
 def printed(text):
@@ -37,7 +39,9 @@ def printed(text):
     while place < len(text):
         token = TOKEN.match(text, place)
         assert token, f"{text[place:]!r} is not plain text"
-        read.append(PRINTED.get(token[0], token[0]))
+        joins = len(token[0]) == 1 and token[0] in "-',"
+        assert not (joins and text[place + 1 : place + 2] == token[0])
+        read.append(PRINTED.get(token[0], token[0].removesuffix("{}")))
         place = token.end()
     return "".join(read)
 

@@ -13,7 +13,7 @@ from reports.tables import all_grids, published_grid, scores_grid, tasks_grid
 from reports.tables_csv import leaderboard_csv
 from reports.terminal import render_grid
 from results.published.figures import PublishedFigure
-from results.published.references import Reference
+from results.published.references import REPOSITORY, Reference
 from tests.reports.factories import SUITE, make_run
 
 NAMES = {"SearchA": 0.5, "SearchB": 0.6, "Similar": 0.7, "Sort": 0.8}
@@ -85,7 +85,8 @@ def test_a_mean_over_other_tasks_is_in_words_and_in_no_column(kept):
     assert about["Tasks"] == "3 of 4"
     assert about["Note"] == (
         "all tasks: 66.60 over 3 of 4, without SearchB; "
-        "Retrieval: 59.90 over 1 of 2, without SearchB; part of the scores is odd; not in the paper"
+        "Retrieval: 59.90 over 1 of 2, without SearchB; part of the scores is odd; "
+        "Classification: not in the paper"
     )
 
 
@@ -124,7 +125,7 @@ def test_a_score_by_another_metric_is_none_of_ours(kept):
 
 
 def reference(task, score, *, suite="suite", model="org/asked", **fields):
-    return Reference(model, task, "repository, revision 1", (suite,), None, score, **fields)
+    return Reference(model, task, f"{REPOSITORY}, revision 1", (suite,), None, score, **fields)
 
 
 def test_scores_that_were_asked_for_stand_beside_the_tasks(kept):
@@ -133,7 +134,7 @@ def test_scores_that_were_asked_for_stand_beside_the_tasks(kept):
     (row,) = board.published
     assert row.asked and row.mean_task == pytest.approx(0.65)
     grid = tasks_grid(board)
-    assert row_of(grid, "Sort")["asked (repository, revision 1), published"] == "80.00"
+    assert row_of(grid, "Sort")["asked (repository), published"] == "80.00"
     # Those of another suite's splits are not used.
     assert published_rows(measured(), [reference("Sort", 80.0, suite="other")]) == ()
     lacking = [reference("Sort", 80.0), reference("Similar", None, note="Similar is not whole")]
