@@ -87,27 +87,33 @@ def drop_vectors(folder: Path) -> None:
 
 def planned_places(run: ResolvedRun) -> frozenset[Place]:
     """The places of the records that a run would make."""
-    plan: Plan = make_plan(run, RecordStore(Path("nowhere")))
-    return frozenset(Place(job.ref.task, str(job.view), str(job.chunking)) for job in plan.jobs)
+    return frozenset(
+        Place(job.ref.task, str(job.view), str(job.chunking)) for job in _plan(run).jobs
+    )
+
+
+def _plan(run: ResolvedRun) -> Plan:
+    """The plan of a run of which nothing is stored."""
+    return make_plan(run, RecordStore(Path("nowhere")))
 
 
 def read_runs(run: ResolvedRun, folders: Sequence[Path]) -> Measured:
-    """The stored records of a run spec's model and settings, whatever code made them.
+    """The stored records of a run spec, whatever code made them.
 
     Raises:
         RunError: If there are none, or several of one task and view.
     """
     stores = tuple(Output(folder).store for folder in folders)
+    wanted = {job.ref for job in _plan(run).jobs}
     found: dict[Place, Record] = {}
     for store in stores:
-        for record in store.records():
-            facts = record.provenance
-            mine = (facts.model.name, facts.model.revision, facts.run_spec.get("routing"))
-            if mine != (run.source.name, run.source.revision, run.routing.name):
+        for ref in store.references():
+            if ref not in wanted:
                 continue
-            if found.setdefault(place_of(record), record).provenance.key != facts.key:
+            record = store.read(ref)
+            if found.setdefault(place_of(record), record).provenance.key != record.provenance.key:
                 raise RunError(
-                    f"{record.ref} was measured under several settings in "
+                    f"{ref} was measured under several settings in "
                     f"{', '.join(map(str, folders))}; name one run with --from"
                 )
     if not found:

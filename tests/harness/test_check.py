@@ -84,11 +84,11 @@ def test_another_spec_cannot_be_judged(made, flags, capsys):
     assert "Not judged: of 4 records 4 not judged." in capsys.readouterr().out
 
 
-def test_stored_records_are_judged_without_measuring(made, capsys, monkeypatch):
+def test_stored_records_are_judged_without_measuring(made, tiny_model, capsys, monkeypatch):
     (folder,) = (made / "checks").glob("starter-lucky-*")
     monkeypatch.setattr(harness.check, "measure", None)
     assert check(made, "--from", str(folder)) == 0
-    assert check(made, "--from", str(folder), "--model", "lexical") == 2
+    assert check(made, "--from", str(folder), "--model", str(tiny_model)) == 2
     assert "no records of" in capsys.readouterr().err
 
 

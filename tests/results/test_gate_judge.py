@@ -87,13 +87,13 @@ def test_other_weights_may_lose_little_however_certain():
 
 def test_tests_are_corrected_for_their_number():
     """One in twenty of tests without cause finds something at 5 %; none may here."""
-    names = [f"T{number}" for number in range(60)]
+    names = [f"T{number}" for number in range(30)]
     was, now = [], []
     for name in names:
-        change = RNG.normal(0, 0.2, 60)
+        change = RNG.normal(0, 0.2, 40)
         change -= change.mean() + 0.05
-        was.append(gate_record(name, np.full(60, 0.5)))
-        now.append(other(name, np.full(60, 0.5) + change))
+        was.append(gate_record(name, np.full(40, 0.5)))
+        now.append(other(name, np.full(40, 0.5) + change))
     alone = [outcome([a], [b]).judgements[0] for a, b in zip(was, now, strict=True)]
     assert any(one.p < 0.05 for one in alone)
     found = outcome(was, now)
