@@ -34,6 +34,9 @@ _SHARD_BYTES = 256 * 1024**2
 _SHARDS_AT_LEAST = 16
 """The bound is at least so many shards, so that making room never costs much of what is there."""
 
+_LOOKS = 64
+"""How often the whole cache is counted while it is filled once."""
+
 _REFRESH_SECONDS = 1.0
 """How often at most to look for what other processes have added."""
 
@@ -58,6 +61,8 @@ class VectorCache:
         self.folder = folder
         self._max_bytes = max_bytes
         self._spaces: dict[str, SpaceCache] = {}
+        self._counted: float = float("inf")
+        self._added = 0
         check_folder(folder)
 
     def space(self, space: Space) -> SpaceCache:
@@ -71,15 +76,24 @@ class VectorCache:
         """How large a shard may become before the next is begun."""
         return min(_SHARD_BYTES, max(1, self._max_bytes // _SHARDS_AT_LEAST))
 
-    def make_room(self, own: Path) -> None:
+    def make_room(self, own: Path, added: int) -> None:
         """Delete shards that were not used for longest until the rest is within the bound.
+
+        Other processes fill the cache too, so what is there is counted again from time to time,
+        and whenever what is known of comes to the bound.
 
         Args:
             own: A shard to keep, since it is being written.
+            added: Bytes that were added to it.
         """
+        self._added += added
+        seen = self._counted + self._added
+        if seen <= self._max_bytes and self._added < self._max_bytes // _LOOKS:
+            return
         shards = [Shard(path) for path in self.folder.glob("*/*.index")]
         sizes = [shard.bytes() for shard in shards]
-        excess = sum(sizes) - self._max_bytes
+        self._counted, self._added = sum(sizes), 0
+        excess = self._counted - self._max_bytes
         if excess <= 0:
             return
         oldest_first = sorted(zip(shards, sizes, strict=True), key=lambda pair: pair[0].last_used())
@@ -87,6 +101,7 @@ class VectorCache:
             if excess > 0 and shard.index != own:
                 shard.remove()
                 excess -= size
+                self._counted -= size
 
     def close(self) -> None:
         """Close what is being written."""
@@ -193,8 +208,9 @@ class SpaceCache:
             _describe(self._folder, self._space)
             name = f"{time.time_ns():x}-{os.getpid():x}-{os.urandom(3).hex()}.index"
             self._writer = ShardWriter(self._folder / name, width)
+        before = self._writer.bytes
         self._writer.append(hashes, encoded)
-        self._cache.make_room(self._writer.index)
+        self._cache.make_room(self._writer.index, self._writer.bytes - before)
 
     def _forget(self) -> None:
         self._index = HashIndex()
