@@ -309,7 +309,8 @@
       for (const row of rows) {
         for (const cell of row.querySelectorAll(".g-task")) cell.remove();
         const scores = wanted ? this.scores.rows[Number(row.dataset.row)] : [];
-        for (const task of tasks) row.append(this.cell(scores[task.index]));
+        const before = row.querySelector(".g-types");
+        for (const task of tasks) row.insertBefore(this.cell(scores[task.index]), before);
       }
       body.append(...rows);
       this.start();
@@ -321,7 +322,8 @@
       head.className = "n g-task";
       head.dataset.key = "task-" + task.name;
       head.textContent = task.shown;
-      this.table.tHead.rows[0].append(head);
+      const row = this.table.tHead.rows[0];
+      row.insertBefore(head, row.querySelector(".g-types"));
     }
 
     cell(score) {
