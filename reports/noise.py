@@ -59,10 +59,12 @@ class Ranking:
     Attributes:
         ranks: By the label of each entry that was measured on all tasks.
         notes: What to know about them, a sentence each.
+        has_ties: Whether ties were looked for.
     """
 
     ranks: Mapping[str, Rank] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    has_ties: bool = False
 
 
 @dataclass
@@ -115,7 +117,7 @@ def rank_by_noise(board: Leaderboard, examples: Examples | None) -> Ranking:
     ]
     if not all(rank.known for rank in ranks.values()):
         notes.append(f"?: whether it is a tie is not known, for want of {_said(reasons)}.")
-    return Ranking(ranks, tuple(notes))
+    return Ranking(ranks, tuple(notes), has_ties=True)
 
 
 def _means(board: Leaderboard) -> dict[str, float]:

@@ -27,6 +27,7 @@ def leaderboard_csv(board: Leaderboard) -> str:
     Below them come published rows, whose `scores` are "published". Ranks are of the main views.
     """
     rows: list[dict[str, object]] = []
+    ties = board.ranking.has_ties
     for entry in board.entries:
         facts = entry.some_record.provenance
         for view in entry.views:
@@ -40,7 +41,7 @@ def leaderboard_csv(board: Leaderboard) -> str:
                     "label": entry.label,
                     "scores": "measured",
                     "rank": None if rank is None else rank.place,
-                    "tie": None if rank is None or not rank.known else rank.shared,
+                    "tie": rank.shared if rank and rank.known and ties else None,
                     "borda": board.borda.get(entry.label) if main else None,
                     "model": facts.model.name,
                     "revision": facts.model.revision,

@@ -6,6 +6,7 @@ import pytest
 from reports.leaderboard import make_leaderboards
 from reports.noise import Rank, rank_by_noise
 from reports.tables import scores_grid
+from reports.tables_csv import leaderboard_csv
 from results.errors import NoExamplesError
 from results.examples import ExampleRows, examples_table
 from tests.reports.factories import make_run
@@ -164,3 +165,13 @@ def test_a_place_prints_as_it_is_read():
     assert str(Rank(2)) == "2"
     assert str(Rank(2, shared=True)) == "2="
     assert str(Rank(2, known=False)) == "2?"
+
+
+def test_numbers_for_machines_say_tie_only_where_ties_were_looked_for():
+    measured = Measured(same_in_all(best=98, near=97, far=60))
+    del measured.tables["org/far", "Two"]
+    ranked = replace(measured.board, ranking=rank_by_noise(measured.board, measured.examples))
+    for board, ties in ((ranked, ["True", "True", ""]), (measured.board, ["", "", ""])):
+        head, *rows = (line.split(",") for line in leaderboard_csv(board).splitlines())
+        assert [row[head.index("tie")] for row in rows] == ties
+        assert rows[2][head.index("rank")] == "3"
