@@ -24,14 +24,25 @@ from harness.console import quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
 from harness.interrupts import remember_interrupts
 from harness.spec import RunSpec
+from harness.stores import Stores
 from model.checkpoint import ADAPTERS
 from model.random_checkpoint import find_xlmr_tokenizer, write_random_checkpoint
+from reports.write import write_reports
+from results.store import RecordStore
+from results.texts import ExampleTexts
+from tasks.suites import get_suite
 
 __all__ = ["example_specs", "main", "publish", "small_random_model"]
 
 _OUTPUT = Path("runs/example")
 _DOCS = Path("docs/example")
 _MODEL = "jina-embeddings-v3-random-weights"
+
+_NOTICE = """# Notices
+
+Texts of queries and documents in `site/queries` are excerpts of the starter data, under the terms
+in [NOTICES.md](../../tasks/starter/NOTICES.md). Made by `nox -s example`.
+"""
 
 _CUT = ("PerlFaqRetrieval", "SyntheticNeedleRetrieval", "SyntheticPasskeyRetrieval")
 """Whose documents are cut for the larger models: all searches would take them half an hour."""
@@ -44,7 +55,7 @@ _DESK, _PHONE = (1280, 1000), (360, 780)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is missing, report, and copy what belongs into the docs; gives the exit code."""
+    """Measure what is missing, then write the docs' report; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m harness.example_report", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="folder of the records")
@@ -56,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             specs = example_specs(small_random_model(options.output / "models"))
             code = run_command(specs, options.output, overwrite=False, quiet=False)
             if code == 0:
-                publish(options.output / "reports", options.docs)
+                publish(RecordStore(options.output / "records"), options.docs)
     except KeyboardInterrupt:
         show_error("interrupted; what was stored is kept, the same command goes on from there")
         return 130
@@ -123,14 +134,33 @@ def small_random_model(folder: Path) -> Path:
     return path
 
 
-def publish(reports: Path, docs: Path) -> None:
-    """Put the parts of a report that belong into the docs in the place of the earlier ones."""
-    shutil.rmtree(docs, ignore_errors=True)
-    for path in _kept(reports):
-        target = docs / path.relative_to(reports)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+def publish(store: RecordStore, docs: Path) -> None:
+    """Put a report of stored records in the place of the docs' earlier one.
+
+    Texts of tasks whose data may not be redistributed stay out; their ids stand alone.
+    """
+    found = Stores([store])
+    kept_back = frozenset(_not_redistributed())
+
+    def texts(task: str, content_hash: str) -> ExampleTexts:
+        return ExampleTexts() if task in kept_back else found.texts(task, content_hash)
+
+    with tempfile.TemporaryDirectory() as folder:
+        reports = Path(folder)
+        write_reports(found.records, reports, examples=found.examples, texts=texts)
+        shutil.rmtree(docs, ignore_errors=True)
+        for path in _kept(reports):
+            target = docs / path.relative_to(reports)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    (docs / "NOTICES.md").write_text(_NOTICE, encoding="utf-8")
     _take_screenshots(docs)
+
+
+def _not_redistributed() -> Iterator[str]:
+    for task in get_suite("starter").tasks():
+        if task.metadata.license == "not specified":
+            yield task.metadata.name
 
 
 def _kept(reports: Path) -> Iterator[Path]:

