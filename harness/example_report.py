@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.commands import run_command
+from harness.commands import report_command, run_command
 from harness.console import quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
 from harness.interrupts import remember_interrupts
@@ -28,6 +28,7 @@ from harness.stores import Stores
 from model.checkpoint import ADAPTERS
 from model.random_checkpoint import find_xlmr_tokenizer, write_random_checkpoint
 from reports.write import write_reports
+from results.record import Record
 from results.store import RecordStore
 from results.texts import ExampleTexts
 from tasks.suites import get_suite
@@ -38,10 +39,20 @@ _OUTPUT = Path("runs/example")
 _DOCS = Path("docs/example")
 _MODEL = "jina-embeddings-v3-random-weights"
 
-_NOTICE = """# Notices
+_README = """# Example report
 
-Texts of queries and documents in `site/queries` are excerpts of the starter data, under the terms
-in [NOTICES.md](../../tasks/starter/NOTICES.md). Made by `nox -s example`.
+Made by `nox -s example`, from records alone once these are measured.
+
+- [leaderboard.md](leaderboard.md): all-MiniLM-L6-v2, multilingual-e5-small in 4 bits and the lexical
+  baseline on the starter suite, in the views of a sweep
+- `site/index.html`: the same as pages that open from disk, down to single queries;
+  [how they look](screenshots)
+- [settings/leaderboard.md](settings/leaderboard.md): beside these, documents cut in chunks, and a
+  small jina-embeddings-v3 with **random weights** under each adapter. Its scores say nothing of the
+  published model; no package has its weights.
+
+Texts in `site/queries` are excerpts of the starter data, under the terms in
+[NOTICES.md](../../tasks/starter/NOTICES.md).
 """
 
 _CUT = ("PerlFaqRetrieval", "SyntheticNeedleRetrieval", "SyntheticPasskeyRetrieval")
@@ -49,7 +60,7 @@ _CUT = ("PerlFaqRetrieval", "SyntheticNeedleRetrieval", "SyntheticPasskeyRetriev
 
 # Drawings are committed once, as PNG; the site has what is in the tables of the page.
 _LEFT_OUT = (".svg", ".tex", ".html", ".txt")
-_SITE = "site"
+_SITE, _SETTINGS = "site", "settings"
 _SCREENS = "screenshots"
 _DESK, _PHONE = (1280, 1000), (360, 780)
 
@@ -67,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             specs = example_specs(small_random_model(options.output / "models"))
             code = run_command(specs, options.output, overwrite=False, quiet=False)
             if code == 0:
+                report_command([options.output], None)
                 publish(RecordStore(options.output / "records"), options.docs)
     except KeyboardInterrupt:
         show_error("interrupted; what was stored is kept, the same command goes on from there")
@@ -135,9 +147,11 @@ def small_random_model(folder: Path) -> Path:
 
 
 def publish(store: RecordStore, docs: Path) -> None:
-    """Put a report of stored records in the place of the docs' earlier one.
+    """Put reports of stored records in the place of the docs' earlier ones.
 
-    Texts of tasks whose data may not be redistributed stay out; their ids stand alone.
+    The first, with a site, is of the real models as they are; the one in `settings`, without a
+    site, of all that was measured. Texts of tasks whose data may not be redistributed stay out;
+    their ids stand alone.
     """
     found = Stores([store])
     kept_back = frozenset(_not_redistributed())
@@ -145,16 +159,21 @@ def publish(store: RecordStore, docs: Path) -> None:
     def texts(task: str, content_hash: str) -> ExampleTexts:
         return ExampleTexts() if task in kept_back else found.texts(task, content_hash)
 
-    with tempfile.TemporaryDirectory() as folder:
-        reports = Path(folder)
-        write_reports(found.records, reports, examples=found.examples, texts=texts)
-        shutil.rmtree(docs, ignore_errors=True)
-        for path in _kept(reports):
-            target = docs / path.relative_to(reports)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    (docs / "NOTICES.md").write_text(_NOTICE, encoding="utf-8")
+    def write(records: Sequence[Record], target: Path, *, site: bool) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            write_reports(records, Path(folder), examples=found.examples, texts=texts, site=site)
+            _copy(Path(folder), target)
+
+    shutil.rmtree(docs, ignore_errors=True)
+    write([record for record in found.records if _is_plain(record)], docs, site=True)
+    write(found.records, docs / _SETTINGS, site=False)
+    (docs / "README.md").write_text(_README, encoding="utf-8")
     _take_screenshots(docs)
+
+
+def _is_plain(record: Record) -> bool:
+    identity = record.provenance.identity
+    return identity.chunking == "none" and not identity.model.startswith("local/")
 
 
 def _not_redistributed() -> Iterator[str]:
@@ -163,11 +182,12 @@ def _not_redistributed() -> Iterator[str]:
             yield task.metadata.name
 
 
-def _kept(reports: Path) -> Iterator[Path]:
+def _copy(reports: Path, target: Path) -> None:
     for path in sorted(reports.rglob("*")):
-        in_site = path.relative_to(reports).parts[0] == _SITE
-        if path.is_file() and (in_site or path.suffix not in _LEFT_OUT):
-            yield path
+        name = path.relative_to(reports)
+        if path.is_file() and (name.parts[0] == _SITE or path.suffix not in _LEFT_OUT):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / name)
 
 
 def _take_screenshots(docs: Path) -> None:

@@ -53,40 +53,65 @@ def e5_folder(tmp_path) -> Path:
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    """The docs after a report in the place of an earlier one; and the texts that it was given."""
-    names = ("leaderboard.md", "leaderboard.html", "a.png", "a.svg", "written.txt", "site/a.svg")
-    given = {}
+    """The docs after a report in the place of an earlier one; and what reports were made of."""
+    made = []
 
-    def write(records, folder, *, examples, texts):
-        for name in names:
+    def write(records, folder, *, examples, texts, site):
+        files = ["leaderboard.md", "leaderboard.html", "a.png", "a.svg", "written.txt"]
+        for name in [*files, *(["site/index.html", "site/a.svg"] if site else [])]:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(name)
-        given["texts"] = texts
+        made.append(({record.ref for record in records}, texts))
 
     monkeypatch.setattr(example_report, "write_reports", write)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     store = RecordStore(tmp_path / "records")
-    for task in ("PerlFaqRetrieval", "LeeDocumentSTS"):
-        kept = texts_table([TextRow("test", "default", "text", "1", "a text", 6, 0)])
-        store.write(replace(make_record(task=task), texts=kept), {})
+    kept = texts_table([TextRow("test", "default", "text", "1", "a text", 6, 0)])
+    for number, changes in enumerate(RECORDS):
+        record = make_record(experiment=f"{number}", **changes)
+        store.write(replace(record, texts=kept), {})
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "old.png").write_text("of a plot that is no longer drawn")
     publish(store, docs)
-    return docs, given["texts"], make_record().provenance.task.content_hash
+    return docs, made
 
 
-def test_the_report_takes_the_place_of_the_earlier_one(published, capsys):
-    docs, _, _ = published
+RECORDS = (
+    {"task": "PerlFaqRetrieval"},
+    {"task": "LeeDocumentSTS"},
+    {"task": "PerlFaqRetrieval", "chunking": "late:fixed=64"},
+    {"task": "PerlFaqRetrieval", "model": "local/jina-embeddings-v3-random-weights"},
+)
+
+
+def test_the_report_takes_the_place_of_the_earlier_one(published):
+    docs, _ = published
     found = sorted(p.relative_to(docs).as_posix() for p in docs.rglob("*") if p.is_file())
-    assert found == ["NOTICES.md", "a.png", "leaderboard.md", "site/a.svg"]
+    assert found == [
+        "README.md",
+        "a.png",
+        "leaderboard.md",
+        "settings/a.png",
+        "settings/leaderboard.md",
+        "site/a.svg",
+        "site/index.html",
+    ]
+
+
+def test_random_weights_and_chunks_stand_apart(published):
+    _, ((plain, _), (everything, _)) = published
+    assert {ref.experiment for ref in plain} == {"0", "1"}
+    assert len(everything) == len(RECORDS)
 
 
 def test_texts_that_may_not_be_redistributed_stay_out(published):
-    _, texts, content_hash = published
-    assert len(texts("PerlFaqRetrieval", content_hash)) == 1
-    assert len(texts("LeeDocumentSTS", content_hash)) == 0
+    _, made = published
+    content_hash = make_record().provenance.task.content_hash
+    for _, texts in made:
+        assert len(texts("PerlFaqRetrieval", content_hash)) == 1
+        assert len(texts("LeeDocumentSTS", content_hash)) == 0
 
 
 def test_the_random_model_is_the_same_every_time(tmp_path, monkeypatch):
