@@ -43,8 +43,8 @@ _README = """# Example report
 
 Made by `nox -s example`, from records alone once these are measured.
 
-- [leaderboard.md](leaderboard.md): all-MiniLM-L6-v2, multilingual-e5-small in 4 bits and the lexical
-  baseline on the starter suite, in the views of a sweep
+- [leaderboard.md](leaderboard.md): all-MiniLM-L6-v2, multilingual-e5-small in 4 bits and the
+  lexical baseline on the starter suite, in the views of a sweep
 - `site/index.html`: the same as pages that open from disk, down to single queries;
   [how they look](screenshots)
 - [settings/leaderboard.md](settings/leaderboard.md): beside these, documents cut in chunks, and a
