@@ -55,7 +55,10 @@ def run_command(
                 except ModelError as error:  # the other models can still be measured
                     unloaded.append(one_line(error))
         if output.store.references():
-            _report([output.store], output.reports)
+            _report([output.store], output.reports, site=False)
+            if not quiet:
+                hint = f"jina-eval report {output.folder} makes a site of it"
+                progress.print(hint, soft_wrap=True)
     for reason in unloaded:
         show_error(reason)
     return _exit_code(plans, outcomes) or (2 if unloaded else 0)
@@ -102,6 +105,7 @@ def _report(
     stores: Sequence[RecordStore],
     folder: Path,
     *,
+    site: bool = True,
     published: Path | None = None,
     models: Sequence[str] = (),
 ) -> None:
@@ -123,6 +127,7 @@ def _report(
             examples=found.examples,
             texts=found.texts,
             published=references,
+            site=site,
         )
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error

@@ -148,6 +148,8 @@ def _records_grid(outcome: GateOutcome) -> Grid:
     equal = outcome.statuses["equal"]
     if equal:
         notes.append(f"Equal: {equal} of {len(outcome.judgements)} records.")
+    if outcome.same_weights and any(one.now is not None for one in differing):
+        notes.append("The weights are the reference's: code or machine changed these scores.")
     return Grid("Records that differ", columns, rows, (*notes, *_cause_notes(differing)), keys=2)
 
 
