@@ -304,7 +304,9 @@ def _labels(settings: list[Settings]) -> dict[Settings, str]:
         differing = [
             f"{name} {value}"
             for name, value in one
-            if name != "fingerprint" and any(other[name] != value for other in namesakes)
+            if name != "fingerprint"
+            and (name, value) != ("chunking", "none")  # whole documents go without saying
+            and any(other[name] != value for other in namesakes)
         ]
         name = short if unique else model
         labels[one] = f"{name} ({', '.join(differing)})" if differing else name
