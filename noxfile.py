@@ -58,7 +58,7 @@ def report(session: nox.Session) -> None:
 @nox.session
 def example(session: nox.Session) -> None:
     """Make the example report in docs/example from nothing; goes on where it was stopped."""
-    install(session, "starter,e5")
+    install(session, "starter,e5,test")  # test: what drives the browser for the screenshots
     session.run("python", "-m", "harness.example_report", *session.posargs)
 
 

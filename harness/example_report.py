@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from harness.commands import report_command, run_command
 from harness.console import quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
 from harness.interrupts import remember_interrupts
+from harness.screenshots import take_screenshots
 from harness.spec import RunSpec
 from harness.stores import Stores
 from model.checkpoint import ADAPTERS
@@ -60,8 +60,6 @@ _CUT = ("PerlFaqRetrieval", "SyntheticNeedleRetrieval", "SyntheticPasskeyRetriev
 # Drawings are committed once, as PNG; the site has what is in the tables of the page.
 _LEFT_OUT = (".svg", ".tex", ".html", ".txt")
 _SITE, _SETTINGS = "site", "settings"
-_SCREENS = "screenshots"
-_DESK, _PHONE = (1280, 1000), (360, 780)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,7 +163,11 @@ def publish(store: RecordStore, docs: Path) -> None:
     write([record for record in found.records if _is_plain(record)], docs, site=True)
     write(found.records, docs / _SETTINGS, site=False)
     (docs / "README.md").write_text(_README, encoding="utf-8")
-    _take_screenshots(docs)
+    why_not = take_screenshots(
+        docs / _SITE, docs / "screenshots", model="all-MiniLM-L6-v2", task="PerlFaqRetrieval"
+    )
+    if why_not is not None:
+        show_error(why_not)
 
 
 def _is_plain(record: Record) -> bool:
@@ -185,45 +187,6 @@ def _copy(reports: Path, target: Path) -> None:
         if path.is_file() and (name.parts[0] == _SITE or path.suffix not in _LEFT_OUT):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)
-
-
-def _take_screenshots(docs: Path) -> None:
-    """Pictures of one page of each kind, where Chromium is installed."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        show_error("no screenshots: chromium is not installed")
-        return
-    site = (docs / _SITE).resolve()
-    pages = {
-        "index": site / "index.html",
-        "model": site / "models" / "all-MiniLM-L6-v2.html",
-        "task": site / "tasks" / "PerlFaqRetrieval.html",
-    }
-    for name, page in pages.items():
-        _screenshot(browser, page, docs / _SCREENS / f"{name}.png", _DESK)
-        _screenshot(browser, page, docs / _SCREENS / f"{name}-dark.png", _DESK, dark=True)
-        _screenshot(browser, page, docs / _SCREENS / f"{name}-phone.png", _PHONE)
-
-
-def _screenshot(
-    browser: str, page: Path, picture: Path, size: tuple[int, int], *, dark: bool = False
-) -> None:
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as profile:
-        command = [
-            browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            f"--user-data-dir={profile}",
-            f"--window-size={size[0]},{size[1]}",
-            f"--screenshot={picture.resolve()}",
-            page.as_uri(),
-        ]
-        if dark:
-            command.insert(1, "--blink-settings=preferredColorScheme=0")
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
 if __name__ == "__main__":

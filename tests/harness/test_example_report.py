@@ -52,7 +52,7 @@ def e5_folder(tmp_path) -> Path:
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
+def published(tmp_path, monkeypatch, capsys):
     """The docs after a report in the place of an earlier one; and what reports were made of."""
     made = []
 
@@ -65,7 +65,7 @@ def published(tmp_path, monkeypatch):
         made.append(({record.ref for record in records}, texts))
 
     monkeypatch.setattr(example_report, "write_reports", write)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)  # no browser
     store = RecordStore(tmp_path / "records")
     kept = texts_table([TextRow("test", "default", "text", "1", "a text", 6, 0)])
     for number, changes in enumerate(RECORDS):
@@ -75,6 +75,7 @@ def published(tmp_path, monkeypatch):
     docs.mkdir()
     (docs / "old.png").write_text("of a plot that is no longer drawn")
     publish(store, docs)
+    assert "no screenshots" in capsys.readouterr().err
     return docs, made
 
 
