@@ -175,7 +175,7 @@ def _draw(axis: Axes, runs: Sequence[_Run], tasks: Sequence[str]) -> None:
 
 
 def _named(kind: str, run: _Run) -> str:
-    return shortened(f"{kind}, {run.name}" if run.name else kind)
+    return shortened(f"{run.name}, {kind}" if run.name else kind)
 
 
 def _description(

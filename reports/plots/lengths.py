@@ -40,6 +40,9 @@ _SHORTEST, _LONGEST = 32, 2**20
 _HIGH = 2.2
 _WIDE = 1.75
 _COLUMNS = 2
+_MOST_LINES = 10
+"""With more, none can be followed."""
+
 Point = tuple[int, float]
 
 
@@ -69,6 +72,9 @@ def plot_lengths(board: Leaderboard) -> Picture | None:
     with drawing():
         rows = -(-len(panels) // _COLUMNS)
         notes = [f"Grey: {curve.label} ({curve.source})." for curve in list(published.values())[:1]]
+        most = max(map(len, panels.values()))
+        if most > _MOST_LINES:
+            notes.append(f"Drawn: of {most} lines the {_MOST_LINES} that are highest on average.")
         # Notes of what finds no room come after drawing: a line is kept for them.
         height = 0.65 + rows * (_HIGH + 0.75) + notes_height([*notes, " "]) + 0.12
         figure = sheet(
@@ -83,7 +89,7 @@ def plot_lengths(board: Leaderboard) -> Picture | None:
             if number % _COLUMNS == 0:
                 axis.set_ylabel("score × 100")
             axis.set_xlabel("document length in tokens")
-            unnamed |= set(_draw(axis, lines, published.get(task)))
+            unnamed |= set(_draw(axis, _highest(lines), published.get(task)))
         if unnamed:
             notes.append(f"Lines whose names find no room: {len(unnamed)}.")
         write_notes(figure, notes)
@@ -108,6 +114,13 @@ def _lines(board: Leaderboard, looks: Mapping[str, Look], task: str) -> tuple[_L
             limit = entry.some_record.provenance.identity.max_length
             lines.append(_Line(entry.label, looks[entry.label], points, limit))
     return tuple(lines)
+
+
+def _highest(lines: Sequence[_Line]) -> list[_Line]:
+    """The lines that are drawn, in their order."""
+    by_mean = sorted(lines, key=lambda line: -fmean(score for _, score in line.points))
+    kept = by_mean[:_MOST_LINES]
+    return [line for line in lines if line in kept]
 
 
 def _points(entry: Entry, task: str) -> tuple[Point, ...]:
@@ -154,9 +167,10 @@ def _draw(axis: Axes, lines: Sequence[_Line], published: Curve | None) -> tuple[
     calm(axis)
     log_ticks(axis, ticks)
     axis.set_ylim(0, 100)
-    for limit in sorted({line.max_length for line in lines if line.max_length}):
-        if ticks[0] <= limit <= ticks[-1]:
-            axis.axvline(limit, color=GREY, linestyle=(0, (4, 3)), linewidth=0.8, zorder=0)
+    limits = {line.max_length for line in lines if line.max_length}
+    for limit in sorted(one for one in limits if ticks[0] <= one <= ticks[-1]):
+        axis.axvline(limit, color=GREY, linestyle=(0, (4, 3)), linewidth=0.8, zorder=0)
+        if len(limits) == 1:  # of several each stands over its tick, and names would meet
             side = {ticks[0]: "left", ticks[-1]: "right"}.get(limit, "center")
             axis.annotate(
                 f"reads {limit}",

@@ -25,16 +25,11 @@ def figures(pictures: Sequence[Picture], slug: str, root: str) -> str:
             f'<figure><div class="scroll picture" tabindex="0" role="region" '
             f'aria-label="{title}"><img src="{escape(stem)}.svg" loading="lazy" '
             f'alt="{escape(visible(picture.description))}"></div>'
-            f'<figcaption>{title}: <a href="{escape(stem)}.svg">SVG</a> '
-            f'<a href="{escape(stem)}.png">PNG</a></figcaption></figure>'
+            f'<figcaption><a href="{escape(stem)}.svg">{title}</a></figcaption></figure>'
         )
     return "\n".join(shown)
 
 
-def picture_files(pictures: Sequence[Picture], slug: str) -> dict[str, str | bytes]:
+def picture_files(pictures: Sequence[Picture], slug: str) -> dict[str, str]:
     """The files that `figures` shows, by their path in the site."""
-    files: dict[str, str | bytes] = {}
-    for picture in pictures:
-        files[f"pictures/{slug}-{picture.name}.svg"] = picture.svg
-        files[f"pictures/{slug}-{picture.name}.png"] = picture.png
-    return files
+    return {f"pictures/{slug}-{picture.name}.svg": picture.svg for picture in pictures}
