@@ -65,14 +65,14 @@ def example(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests: `nox -s tests -- tests/model -k views`."""
-    install(session, "starter,bench,chunking,test")
+    install(session, "starter,bench,chunking,e5,test")
     session.run("pytest", "-n", "2", *session.posargs)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run the tests and say which lines they leave out; takes half as long again."""
-    install(session, "starter,bench,chunking,test")
+    install(session, "starter,bench,chunking,e5,test")
     session.run("coverage", "erase")
     session.run("pytest", "-n", "2", "--cov", "--cov-report=", *session.posargs)
     session.run("coverage", "report")
@@ -81,7 +81,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the arrows between the rooms."""
-    install(session, "starter,bench,chunking,test,lint")
+    install(session, "starter,bench,chunking,e5,test,lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
