@@ -21,7 +21,7 @@ class SpecFlags:
     """Flags for every key of the run spec; each wins over the file's value."""
 
     model: Annotated[list[str] | None, Parameter(name=["--model", "-m"], negative="")] = None
-    """minilm, e5-small, lexical, a folder, or ORGANISATION/MODEL on the hub. Repeat it to compare."""
+    """minilm, e5-small, lexical, a folder, or ORGANISATION/MODEL on the hub. Repeat to compare."""
 
     revision: str | None = None
     """Branch, tag or commit of a hub model."""
