@@ -66,7 +66,7 @@ def example(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests: `nox -s tests -- tests/model -k views`."""
     install(session, "starter,bench,chunking,e5,test")
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("pytest", "-n", "2", "--durations=12", *session.posargs)
 
 
 @nox.session
