@@ -50,7 +50,7 @@ Made by `nox -s example`, from records alone once these are measured.
   small jina-embeddings-v3 with **random weights** under each adapter. Its scores say nothing of the
   published model; no package has its weights.
 
-Speeds were measured beside other work on two shared cores: compare them with one another only roughly.
+Speeds were measured beside other work on two shared cores: they compare only roughly.
 
 Texts in `site/queries` are excerpts of the starter data, under the terms in
 [NOTICES.md](../../tasks/starter/NOTICES.md).
