@@ -89,14 +89,18 @@ def decode_examples(content: bytes) -> pd.DataFrame:
     """The table of a parquet file.
 
     Raises:
-        ValueError: If it is no parquet file, or has other columns.
+        ValueError: If it is no parquet file, has other columns, or a score that is no number.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     found = pq.read_table(pa.BufferReader(content))
     if not found.schema.equals(_schema()):
         raise ValueError(f"columns {found.schema.names}, where {list(COLUMNS)} should be")
+    # A score that is not there is null; NaN or infinity was not written by us.
+    if not pc.all(pc.is_finite(found["score"]), min_count=0).as_py():
+        raise ValueError("a score is not a finite number")
     table: pd.DataFrame = found.to_pandas()
     return table
 

@@ -214,7 +214,8 @@ class _ModelDesk:
         started = time.perf_counter()
         try:
             facts, found = self._find(message, arrays)
-        except Exception as error:  # the worker's evaluation ends with it, not this process
+        # The worker's evaluation ends with it, not this process.
+        except (Exception, SystemExit) as error:
             self.channel.send(failure(error))
             return
         seconds = time.perf_counter() - started

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from results.comparison import TaskComparison, paired_test
 from results.errors import RecordError
-from results.gate.causes import differing_facts
-from results.gate.policy import Allowance, Policy
+from results.gate.causes import differing_facts, measured_differently
+from results.gate.policy import Allowance, Policy, SameWeights
 from results.gate.reference import GateReference, Place, place_of
 from results.provenance import Provenance
 from results.record import Record
@@ -22,14 +22,34 @@ from results.statistics import PairedDifference, StatisticsError, holm
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Judgement", "MeanJudgement", "Status", "judge_means", "judge_records"]
+__all__ = [
+    "FAILURES",
+    "Judgement",
+    "MeanJudgement",
+    "Status",
+    "judge_means",
+    "judge_records",
+]
 
-Status = Literal["equal", "better", "lower, allowed", "regression", "not judged"]
+Status = Literal[
+    "equal",
+    "better",
+    "lower, allowed",
+    "regression",
+    "better than possible",
+    "measured differently",
+    "not judged",
+]
+
+FAILURES: tuple[Status, ...] = ("regression", "better than possible", "measured differently")
+"""What makes the gate fail, the gravest first."""
 
 _SAME = 1e-9
 """Scores closer than this are one, summed in another order."""
 
 _NORMAL = 1.96
+
+_IMPOSSIBLE = "nothing was drawn again that could raise it"
 
 Examples = Callable[[Record], "pd.DataFrame"]
 
@@ -119,6 +139,39 @@ class _Pair:
     def is_beyond(self) -> bool:
         """Whether it is lower by more than is allowed."""
         return -100 * self.difference > self.allowed + 100 * _SAME
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether weights and seed are the reference's, so that nothing was drawn again."""
+        return isinstance(self.allowance, SameWeights) and _same_seed(self.was, self.now)
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether nothing was drawn again, and yet it is higher by more than is allowed."""
+        return self.is_repeated and _is_impossible(self.allowance, self.difference, self.allowed)
+
+    @property
+    def other_measurement(self) -> tuple[str, ...]:
+        """How it was measured in another way; empty where something was drawn again."""
+        if not self.is_repeated:
+            return ()
+        return measured_differently(self.was.provenance, self.now.provenance)
+
+
+def _same_seed(was: Record, now: Record) -> bool:
+    return was.provenance.identity.seed == now.provenance.identity.seed
+
+
+def _is_impossible(allowance: Allowance, difference: float, allowed_drop: float) -> bool:
+    """Whether a rise with the reference's weights and seed is larger than allowed.
+
+    Args:
+        allowance: What the policy says of these weights.
+        difference: New minus reference, between -1 and 1.
+        allowed_drop: Points that may be lost, which holds for rises unless the policy says more.
+    """
+    rise = allowance.allowed_rise if isinstance(allowance, SameWeights) else None
+    return 100 * difference > (allowed_drop if rise is None else rise) + 100 * _SAME
 
 
 def judge_records(
@@ -257,6 +310,9 @@ def _p(pair: _Pair) -> float:
 def _judge(pair: _Pair, p: float) -> Judgement:
     status, reason = _verdict(pair, p)
     facts = pair.was.provenance
+    other = pair.other_measurement
+    if other and status not in FAILURES and _fails_by_measurement(pair.allowance):
+        status, reason = "measured differently", other[0]
     return Judgement(
         place_of(pair.was),
         facts.task.type,
@@ -267,8 +323,12 @@ def _judge(pair: _Pair, p: float) -> Judgement:
         status,
         p if pair.test is not None else None,
         reason,
-        () if status == "equal" else differing_facts(facts, pair.now.provenance),
+        other if status == "equal" else differing_facts(facts, pair.now.provenance),
     )
+
+
+def _fails_by_measurement(allowance: Allowance) -> bool:
+    return isinstance(allowance, SameWeights) and allowance.measured_differently == "fail"
 
 
 def _verdict(pair: _Pair, p: float) -> tuple[Status, str]:
@@ -276,7 +336,7 @@ def _verdict(pair: _Pair, p: float) -> tuple[Status, str]:
     if abs(pair.difference) <= _SAME:
         return "equal", ""
     if pair.difference > 0:
-        return "better", ""
+        return ("better than possible", _IMPOSSIBLE) if pair.is_impossible else ("better", "")
     if rule != "statistical" and not pair.is_beyond:
         return "lower, allowed", ""
     if rule == "absolute":
@@ -339,7 +399,9 @@ def _mean(
         allowed += 100 * policy.seed_margin * pooled
     status: Status = "regression"
     reason = ""
-    if now >= was - _SAME:
+    if all(pair.is_repeated for pair in pairs) and _is_impossible(allowance, now - was, allowed):
+        status, reason = "better than possible", _IMPOSSIBLE
+    elif now >= was - _SAME:
         status = "equal" if now <= was + _SAME else "better"
     elif allowance.rule != "statistical" and -100 * (now - was) <= allowed + 100 * _SAME:
         status = "lower, allowed"
