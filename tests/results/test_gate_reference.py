@@ -142,7 +142,9 @@ def test_a_head_without_a_digest_is_refused(reference, tmp_path):
     head = json.loads((tmp_path / "reference.json").read_text())
     del head["digest"]
     (tmp_path / "reference.json").write_text(json.dumps(head))
-    with pytest.raises(GateReferenceError, match="digest: Field required; delete it and make it again"):
+    with pytest.raises(
+        GateReferenceError, match="digest: Field required; delete it and make it again"
+    ):
         GateReference.read(tmp_path)
 
 
