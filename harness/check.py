@@ -24,7 +24,7 @@ from harness.spec import DEFAULT_MODELS, RunSpec, given_values, load_specs
 from reports.gate import gate_grids, gate_junit, gate_markdown
 from reports.terminal import render_grid
 from results.atomic import write_atomic
-from results.gate.judge import judge_means, judge_records
+from results.gate.judge import judge_records
 from results.gate.outcome import GateOutcome, judge_cost
 from results.gate.policy import Policy, read_policy
 from results.gate.reference import POLICY, GateReference, Place
@@ -166,7 +166,7 @@ def judge(
     cost: Cost | None = None,
 ) -> GateOutcome:
     """Hold what was measured against the reference."""
-    judgements = judge_records(
+    judgements, means = judge_records(
         reference,
         measured.records,
         policy,
@@ -182,7 +182,7 @@ def judge(
         reference=reference.records[0].provenance.model.name,
         same_weights=len(fingerprints) == 1,
         judgements=judgements,
-        means=judge_means(reference, measured.records, policy, judgements, measured.examples),
+        means=means,
         costs=judge_cost(policy, reference.cost, cost),
         left_out=len(reference.records) - len(judgements),
     )

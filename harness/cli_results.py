@@ -86,7 +86,6 @@ def compare(
     source: From = None,
     suite: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    seed: int = 0,
 ) -> int:
     """Compare models, views, chunkings or routings on the same examples: what is more than chance?
 
@@ -111,11 +110,9 @@ def compare(
         Which suite's records, where there are those of several.
     output
         A .md or .json file to write.
-    seed
-        Decides every draw of bootstrap and permutation test.
     """
     from harness.compare import CompareRequest, compare_command
     from harness.results_commands import run_folders
 
     folders = tuple(run_folders(source))
-    return compare_command(CompareRequest((baseline, *others), folders, suite, output, seed))
+    return compare_command(CompareRequest((baseline, *others), folders, suite, output))

@@ -295,7 +295,8 @@ class _Tables:
         whole = pq.read_table(pa.BufferReader(self._content)).to_pandas()
         groups = whole.groupby(list(Place._fields), sort=False, observed=True)
         return {
-            Place(*map(str, place)): group[list(COLUMNS)].reset_index(drop=True)
+            # References from before keys were kept lack the column of units.
+            Place(*map(str, place)): group.reindex(columns=list(COLUMNS)).reset_index(drop=True)
             for place, group in groups
         }
 
