@@ -150,7 +150,7 @@ def _contents(to: Path, names: Sequence[_Name]) -> tuple[dict[Path, str], dict[P
         for task, sources in name.tasks.items():
             path = folder / f"{task}.json"
             joined[path] = join_task(path, sources)
-    problems = [f"{path}: {said}" for path, task in joined.items() for said in task.problems]
+    problems = [f"{path}: {said}" for path, found in joined.items() for said in found.problems]
     if problems:
         more = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
         raise RunError(
@@ -158,9 +158,9 @@ def _contents(to: Path, names: Sequence[_Name]) -> tuple[dict[Path, str], dict[P
             f"{'; '.join(problems[:_MOST_NAMED])}{more}; choose runs with --from, "
             "or export to another folder"
         )
-    for path, task in joined.items():
-        if task.changed and task.result is not None:
-            contents[path] = task_text(task.result)
+    for path, found in joined.items():
+        if found.changed and found.result is not None:
+            contents[path] = task_text(found.result)
     return contents, joined
 
 

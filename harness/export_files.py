@@ -220,10 +220,10 @@ def _size(record: Record) -> int:
 
 
 def _differ(one: Any, other: Any) -> bool:
-    numbers = [_number(one), _number(other)]
-    if None in numbers:
-        return False
-    return abs(numbers[0] - numbers[1]) > _ROUNDING  # type: ignore[operator]
+    first, second = _number(one), _number(other)
+    if first is None or second is None:
+        return first is not second
+    return abs(first - second) > _ROUNDING
 
 
 def _number(value: Any) -> float | None:

@@ -44,7 +44,7 @@ _Routes = Callable[[Any, Any], RouteFacts]
 
 def registry_entry(name: str) -> ModelMeta | None:
     """What mteb's registry holds about a model; None for a model that it does not list."""
-    from mteb.models.get_model_meta import MODEL_REGISTRY
+    from mteb.models.model_implementations import MODEL_REGISTRY
 
     return MODEL_REGISTRY.get(name)
 
@@ -123,13 +123,14 @@ def _routes(meta: ModelMeta | None) -> _Routes | None:
 
     if meta is None:
         return None
+    loader: object = meta.loader
     prompts = dict(meta.loader_kwargs.get("model_prompts") or {})
-    if meta.loader is JinaWrapper:
+    if loader is JinaWrapper:
         return _adapter_routes(prompts, JinaWrapper.jina_task_to_prompt)
-    if meta.loader is SentenceTransformerEncoderWrapper:
+    if loader is SentenceTransformerEncoderWrapper:
         return _prompt_routes(prompts) if prompts else None
     expressible = set(meta.loader_kwargs) <= _INSTRUCTIONS
-    if meta.loader is InstructSentenceTransformerModel and expressible:
+    if loader is InstructSentenceTransformerModel and expressible:
         return _instruction_routes(meta.loader_kwargs)
     raise _UnknownLoaderError
 

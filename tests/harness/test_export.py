@@ -4,7 +4,7 @@ import json
 
 import mteb
 import pytest
-from mteb.models.get_model_meta import MODEL_REGISTRY
+from mteb.models.model_implementations import MODEL_REGISTRY
 
 from harness.cli import main
 from harness.mteb_loader import departures
