@@ -78,9 +78,13 @@ def departures(record: Record, settings: Mapping[str, Any]) -> dict[str, Any] | 
             found["routing"] = routing
     else:
         found.update(_other_routes(record, str(routing), route))
+    precision = _precision(arguments)
+    if precision is None and "precision" not in facts.run_spec_given:
+        # Neither the run nor the loader asks for one: both take what suits weights and device.
+        settings = {name: value for name, value in settings.items() if name != "precision"}
     return {
         **found,
-        **_other(settings, "precision", facts.identity.precision, _precision(arguments)),
+        **_other(settings, "precision", facts.identity.precision, precision),
         **_other(settings, "max_length", facts.identity.max_length, _max_length(arguments)),
     }
 
@@ -97,8 +101,8 @@ def _other_routes(record: Record, routing: str, route: _Routes | None) -> dict[s
     if routing != _PLAIN_ROUTING:
         return {"routing": routing}
     if route is None:  # the model's own prompts, as this routing has them
-        own = all(each.adapter in _TOWERS for each in used.values())
-        return {} if own else {"routing": routing}
+        plain = all(each.adapter in _TOWERS for each in used.values())
+        return {} if plain else {"routing": routing}
     task = _metadata(record)
     for side, each in used.items():
         expected = route(task, PromptType(side) if side else None)

@@ -23,13 +23,23 @@ MTEB_ROUTES = {
 PAPER_ROUTES = dict.fromkeys(MTEB_ROUTES, RouteFacts(adapter="text-matching", prompt=""))
 
 
-def record(scores, *, task="STS22.v2", kind="STS", routing="mteb", experiment=None, **identity):
+def record(
+    scores,
+    *,
+    task="STS22.v2",
+    kind="STS",
+    routing="mteb",
+    experiment=None,
+    given=("precision", "max_length"),
+    **identity,
+):
     """A record whose metrics by subset are these, of a model that mteb does not list."""
     made = make_record(experiment=experiment, task=task, **identity)
     provenance = made.provenance
     provenance = provenance.model_copy(
         update={
             "run_spec": {"routing": routing},
+            "run_spec_given": dict.fromkeys(given),
             "task": provenance.task.model_copy(update={"name": task, "type": kind}),
         }
     )
@@ -257,6 +267,7 @@ def test_tasks_without_an_adapter_in_mtebs_wrapper():
 
 def test_precision_and_length_are_named_and_views_left_out():
     assert departing({"precision": "bfloat16"}, precision="bfloat16") == {"precision": "bfloat16"}
+    assert departing({"precision": "bfloat16"}, precision="bfloat16", given=()) == {}
     assert departing({"max_length": 32}, max_length=32) == {"max_length": 32}
     assert departing({"embed_dim": 32}) is None
     assert departing({"chunking": "late-fixed-64"}) is None
