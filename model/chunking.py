@@ -25,6 +25,7 @@ _ALLOWED = "none, or naive: or late: with fixed=N, sentences=N or semantic=N and
 # More digits than any document has tokens are no size, and int() refuses thousands of them.
 _FORM = re.compile(r"(naive|late):(fixed|sentences|semantic)=([0-9]{1,9})")
 _SPECIAL_TOKENS = 2
+"""As most tokenizers have; what counts before a tokenizer is read."""
 
 SPLITTER = "semantic-text-splitter"
 """The package that finds semantic chunks."""
