@@ -61,7 +61,10 @@ def export(
 ) -> int:
     """Copy records as the public results repository takes them, and read the copy back with mteb.
 
-    Only plain records are exported: whole vectors, the model's own routing, float32.
+    A result goes out under the model's plain name if mteb's own loader of that name would measure
+    the same, and else as an experiment, such as experiments/routing_paper. Results that are there
+    already are extended by splits and subsets, never replaced; nothing is written if they
+    contradict the records. Reduced views and chunks are left out.
 
     Examples:
         jina-eval results export --from runs/english --to ~/results/results
@@ -75,9 +78,10 @@ def export(
     model
         Only this model's records.
     """
-    from harness.results_commands import export_command
+    from harness.export import export_command
+    from harness.results_commands import run_folders
 
-    return export_command(to, source, model)
+    return export_command(to, run_folders(source), model)
 
 
 def compare(

@@ -229,7 +229,7 @@ class _ModelDesk:
         if isinstance(message, Encode):
             return self._encode(message, self._backend)
         if isinstance(message, Check):
-            self._backend.check_chunking(message.chunking)
+            self._backend.check_chunking(message.chunking, message.prompt)
             return None, ()
         if isinstance(message, Open):
             self._search = ExactSearch(arrays[0], message.k, self._backend.device)

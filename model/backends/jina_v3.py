@@ -157,9 +157,9 @@ class JinaV3Backend:
         self.activate(route.adapter)
         return self.encoder.encode([route.prompt + text for text in texts], progress)
 
-    def check_chunking(self, chunking: Chunking) -> None:
+    def check_chunking(self, chunking: Chunking, prompt: str = "") -> None:
         """Refuse chunks longer than the model reads, or without their library."""
-        self._chunks.check(chunking)
+        self._chunks.check(chunking, prompt)
 
     def encode_chunks(
         self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress

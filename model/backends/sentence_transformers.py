@@ -130,9 +130,9 @@ class SentenceTransformersBackend:
             return self.encoder.encode([route.prompt + text for text in texts], progress)
         return self._encode_padded(texts, route, progress)
 
-    def check_chunking(self, chunking: Chunking) -> None:
+    def check_chunking(self, chunking: Chunking, prompt: str = "") -> None:
         """Refuse late chunks without mean pooling or packed input, or any without places."""
-        self._chunks.check(chunking)
+        self._chunks.check(chunking, prompt)
 
     def encode_chunks(
         self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress

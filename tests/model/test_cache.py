@@ -380,7 +380,7 @@ class FakeBackend:
         progress(len(texts))
         return encoded([route.prompt + text for text in texts])
 
-    def check_chunking(self, chunking):
+    def check_chunking(self, chunking, prompt=""):
         pass
 
     def encode_chunks(self, texts, route, chunkings, progress):
