@@ -24,11 +24,11 @@ from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
 from model.packed_model import (
-    PROBE_TEXTS,
     PackedModel,
     check_packed,
     default_token_budget,
     encode_probes,
+    probe_texts,
 )
 from model.packed_sentence_transformer import PackedParts, fast_tokenizer, packed_parts
 from model.routing import Route
@@ -147,7 +147,7 @@ class SentenceTransformersBackend:
         parts = packed_parts(self.model)
         if isinstance(parts, PackedParts):
             self.model.to(reference_device(self._device))
-            padded = self._encode_padded(PROBE_TEXTS, Route(), lambda _: None)
+            padded = self._encode_padded(probe_texts(parts.tokenizer), Route(), lambda _: None)
             self.model.to(self._device)
             before = parts.encoder.config._attn_implementation
             packed = PackedModel(
