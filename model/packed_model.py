@@ -51,7 +51,7 @@ PROBE_TEXTS = (
     "  Spaces, CAPITALS and ünïcödé, 東京, مرحبا, Привет.  ",
     "One text is longer than the others, so that they are padded beside it. " * 12,
 )
-"""Texts on which packed and padded vectors are compared when a model is loaded; see `probe_texts`."""
+"""Texts on which packed and padded vectors are compared when a model is loaded."""
 
 _PROBED_TOKENS = 32
 """Special tokens that are tried out; some tokenizers have thousands."""
