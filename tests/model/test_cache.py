@@ -284,7 +284,7 @@ def test_vectors_of_an_older_format_are_deleted_and_said(cache, caplog):
     index, vectors = shard_files(cache)
     index.write_bytes(b"JEVEC001" + index.read_bytes()[8:])
     (cache.folder / "cache.json").write_text(json.dumps({"format": 1}))
-    with pytest.raises(CacheError, match="has format 1.*the next run deletes"):
+    with pytest.raises(CacheError, match=r"has format 1.*the next run deletes"):
         list(holdings(cache.folder))
     again = VectorCache(cache.folder, 10**9)
     assert caplog.text.count("in an older format are deleted") == 1
