@@ -142,9 +142,8 @@ class Shard:
             if xxhash.xxh3_64_intdigest(record) != check or self.width not in (0, width):
                 raise DamagedShardError(f"{self.index} does not match its checksum")
             if space != _space_name(self.index):
-                raise ForeignShardError(
-                    f"{self.index} holds vectors of another space, {space.decode('ascii', 'replace')}"
-                )
+                other = space.rstrip(b"\0").decode("ascii", "replace")
+                raise ForeignShardError(f"{self.index} holds vectors of another space, {other}")
             yield self._take(record[_HEADER.size :], texts, count, width, first)
             at = end
             self._read += len(record) + _CHECK.size

@@ -233,7 +233,7 @@ OTHERS = [
 @pytest.mark.parametrize("changed", OTHERS, ids=lambda changed: next(iter(changed)))
 @pytest.mark.parametrize("what", ["shards", "folders"])
 def test_exchanged_vectors_are_never_read(cache, caplog, what, changed):
-    """Two spaces with the same texts whose files were exchanged: whole, and with valid checksums."""
+    """Two spaces with the same texts whose files were exchanged, each with valid checksums."""
     other = dataclasses.replace(SPACE, **changed)
     texts = ["one", "two"]
     add(cache, texts)
