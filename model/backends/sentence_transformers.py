@@ -23,6 +23,7 @@ from model.chunking import Chunking
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
+from model.loaded_weights import check_loads, recorded_loads
 from model.packed_model import (
     PackedModel,
     check_packed,
@@ -258,12 +259,15 @@ def _check(found: Encoded, padded: Encoded, precision: str) -> None:
 
 def _load(source: ModelSource, device: torch.device, precision: str) -> SentenceTransformer:
     try:
-        return SentenceTransformer(
-            str(source.folder),
-            device=str(device),
-            local_files_only=True,
-            model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
-        ).eval()
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        with recorded_loads() as loads:
+            model = SentenceTransformer(
+                str(source.folder),
+                device=str(device),
+                local_files_only=True,
+                model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
+            ).eval()
+        check_loads(model, loads)
+    except Exception as error:  # whatever the libraries and a checkpoint's settings come to
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(f"model {source.name} does not load: {reason}") from error
+    return model

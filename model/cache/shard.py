@@ -29,7 +29,6 @@ from model.cache.hashes import HASH
 
 __all__ = [
     "BLOCK",
-    "OLDER_MAGICS",
     "DamagedShardError",
     "Entries",
     "ForeignShardError",
@@ -40,7 +39,7 @@ __all__ = [
 BLOCK = 1024
 """Rows of vectors under one checksum."""
 
-OLDER_MAGICS = (b"JEVEC001",)
+_OLDER_MAGICS = (b"JEVEC001",)
 """How shards of earlier formats begin, which did not name their space."""
 
 _MAGIC = b"JEVEC002"
@@ -108,11 +107,11 @@ class Shard:
         except OSError:
             return 0.0
 
-    def begins_with(self, magics: tuple[bytes, ...]) -> bool:
-        """Whether its index begins with one of some marks of a format."""
+    def is_older(self) -> bool:
+        """Whether it is of an earlier format."""
         try:
             with self.index.open("rb") as file:
-                return file.read(8) in magics
+                return file.read(len(_MAGIC)) in _OLDER_MAGICS
         except OSError:
             return False
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from model.backend import Encoded, spread
 from model.cache.hashes import HashIndex
 from model.cache.limits import show_bytes
-from model.cache.shard import OLDER_MAGICS, DamagedShardError, Entries, Shard, ShardWriter
+from model.cache.shard import DamagedShardError, Entries, Shard, ShardWriter
 from model.cache.space import FORMAT, Space
 from model.errors import ModelError
 
@@ -306,7 +306,7 @@ def discard_older(folder: Path) -> int:
     freed = 0
     for shard in [Shard(path) for path in folder.glob("*/*.index")]:
         # Another process may have done the same just now, and begun to write.
-        if shard.begins_with(OLDER_MAGICS):
+        if shard.is_older():
             freed += shard.bytes()
             shard.remove()
             remove_empty(shard.index.parent)
