@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ModelError
-from model.model_files import Part, deciding_files, find_parts, parse_json, read_json
+from model.model_files import Part, deciding_files, find_parts, parse_json, read_bytes, read_json
 from model.safetensors_header import Tensor, read_header
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _root_content(path: Path) -> Any:
 
 def _read(path: Path) -> bytes:
     """A configuration file, which is the one that the hub stated."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     _check_fetched(path, hashlib.sha256(content).hexdigest())
     return content
 

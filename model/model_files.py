@@ -18,7 +18,15 @@ from model.checkpoint import ADAPTERS, find_layout
 from model.checkpoint_native import adapter_folder
 from model.errors import ModelError
 
-__all__ = ["HARMLESS", "Part", "deciding_files", "find_parts", "parse_json", "read_json"]
+__all__ = [
+    "HARMLESS",
+    "Part",
+    "deciding_files",
+    "find_parts",
+    "parse_json",
+    "read_bytes",
+    "read_json",
+]
 
 HARMLESS = ("README.md", "model.safetensors.index.json")
 """Files that loading opens and that do not decide vectors: the model card, read for its metadata,
@@ -34,6 +42,21 @@ _TRANSFORMERS = ("Transformer", "MLMTransformer", "CLIPModel")
 """Modules that transformers loads, and that have weights in any case."""
 
 _ROUTERS = ("Router", "Asym")
+
+_ARGUMENTS = tuple(
+    f"{of}_{kind}"
+    for of in ("model", "tokenizer", "processor", "config")
+    for kind in ("args", "kwargs")
+)
+"""Where a module's settings hold arguments for transformers, by old and new names."""
+
+_OTHER_FILES = frozenset(
+    {
+        *("variant", "subfolder", "revision", "code_revision", "gguf_file", "state_dict"),
+        *("adapter_kwargs", "adapter_name", "use_safetensors", "weights_only", "config"),
+    }
+)
+"""Arguments of transformers that decide which files are read."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +120,21 @@ def read_json(path: Path, kind: type = dict) -> Any:
     Raises:
         ModelError: If it is not JSON, or does not hold a `kind`.
     """
-    return parse_json(path, path.read_bytes(), kind) if path.is_file() else kind()
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; expected a JSON file")
+    return parse_json(path, read_bytes(path), kind) if path.is_file() else kind()
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content.
+
+    Raises:
+        ModelError: If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def parse_json(path: Path, raw: bytes, kind: type = dict) -> Any:
@@ -137,6 +174,8 @@ def _part(folder: Path, path: Any, kind: str, where: str) -> Iterator[Part]:
     if kind == "Dense":
         _check_activation(here / "config.json")
     transformer = kind in _TRANSFORMERS
+    if transformer:
+        _check_arguments(here)
     weights = _model_weights(here) if transformer else _module_weights(here)
     yield Part(path, here, weights, transformer=transformer)
 
@@ -156,6 +195,26 @@ def _check_activation(path: Path) -> None:
             f"{path} asks for the activation function {name!r}, code of its own, which jina-eval "
             "never runs; allowed: modules of torch.nn"
         )
+
+
+def _check_arguments(folder: Path) -> None:
+    """Refuse settings with which transformers would read other files than the usual ones."""
+    for path in sorted(folder.glob("sentence_*_config.json")):
+        config = read_json(path)
+        names = {
+            name
+            for key in _ARGUMENTS
+            if isinstance(arguments := config.get(key), dict)
+            for name in arguments
+            if name in _OTHER_FILES or name.endswith(("_file", "_path", "_dir", "_folder"))
+        }
+        if config.get("tokenizer_name_or_path") is not None:
+            names.add("tokenizer_name_or_path")
+        if names:
+            raise ModelError(
+                f"{path} sets {min(names)!r}, with which other files would be read than those of "
+                "the folder; remove it"
+            )
 
 
 def _model_weights(folder: Path) -> tuple[Path, ...]:

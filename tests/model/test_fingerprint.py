@@ -195,6 +195,28 @@ def test_shards_outside_the_folder_are_refused(folder):
     assert "names '../model.safetensors' as weights" in refused(folder)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"model_args": {"variant": "fp16"}},
+        {"model_kwargs": {"subfolder": "other"}},
+        {"config_kwargs": {"gguf_file": "model.gguf"}},
+        {"processor_kwargs": {"tokenizer_file": "/elsewhere/tokenizer.json"}},
+        {"tokenizer_name_or_path": "/elsewhere"},
+    ],
+)
+def test_settings_that_lead_to_other_files_are_refused(folder, setting):
+    """sentence-transformers passes them on, so weights that are not covered would be loaded."""
+    edit(folder / "sentence_bert_config.json", **setting)
+    assert "with which other files would be read" in refused(folder)
+
+
+def test_a_folder_in_place_of_a_file_is_refused(folder):
+    (folder / "modules.json").unlink()
+    (folder / "modules.json").mkdir()
+    assert "modules.json is a folder" in refused(folder)
+
+
 def test_an_adapter_without_its_base_is_refused(folder):
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "a/base"}')
     assert "are an adapter of 'a/base'" in refused(folder)
@@ -217,6 +239,9 @@ def test_broken_settings_are_named(folder, content):
     if content == "[]":
         assert fingerprint_folder(folder)
     else:
+        (copy := folder.parent / "other").mkdir()
+        (copy / "config.json").write_text(content)
+        assert "config.json is not JSON" in refused(copy)
         with pytest.raises(ModelError, match=r"1_Pooling/config\.json is not JSON"):
             fingerprint_folder(folder)
 

@@ -140,7 +140,6 @@ def test_an_unused_pooler_may_be_missing(folder):
 
 def test_a_pooler_that_decides_may_not_be_missing(folder):
     """Vectors are the pooler's output, which sentence-transformers can be told to use."""
-    import json
 
     path = folder / "sentence_bert_config.json"
     config = json.loads(path.read_text())
