@@ -31,6 +31,7 @@ _HEADS = frozenset(
         # For masked language modelling, as the architectures call it.
         *("cls", "lm_head", "predictions", "vocab_transform", "vocab_layer_norm"),
         *("vocab_projector", "generator_predictions", "generator_lm_head", "head", "decoder"),
+        *("discriminator_predictions", "lm_predictions", "mask_predictions", "lm_loss"),
         # For classes, spans and the order of sentences.
         *("classifier", "score", "qa_outputs", "sop_classifier"),
     }

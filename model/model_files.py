@@ -41,6 +41,12 @@ _INDEX = "model.safetensors.index.json"
 _TRANSFORMERS = ("Transformer", "MLMTransformer", "CLIPModel")
 """Modules that transformers loads, and that have weights in any case."""
 
+_WEIGHTED = (
+    *("Dense", "LayerNorm", "LSTM", "CNN", "WeightedLayerPooling"),
+    *("StaticEmbedding", "WordEmbeddings"),
+)
+"""Modules of sentence-transformers' own that have weights in any case."""
+
 _ROUTERS = ("Router", "Asym")
 
 _ARGUMENTS = tuple(
@@ -176,7 +182,7 @@ def _part(folder: Path, path: Any, kind: str, where: str) -> Iterator[Part]:
     transformer = kind in _TRANSFORMERS
     if transformer:
         _check_arguments(here)
-    weights = _model_weights(here) if transformer else _module_weights(here)
+    weights = _model_weights(here) if transformer else _module_weights(here, kind)
     yield Part(path, here, weights, transformer=transformer)
 
 
@@ -252,11 +258,15 @@ def _named_weights(folder: Path, names: list[Any], where: Path) -> tuple[Path, .
     return tuple(folder / name for name in sorted(set(names)))
 
 
-def _module_weights(folder: Path) -> tuple[Path, ...]:
+def _module_weights(folder: Path, kind: str) -> tuple[Path, ...]:
     """The file that sentence-transformers reads a module's weights from, if it has any."""
     if (folder / _WEIGHTS).is_file():
         return (folder / _WEIGHTS,)
     _refuse_pickles(folder)
+    if kind in _WEIGHTED:
+        raise ModelError(
+            f"model folder {folder} has no weights (no {_WEIGHTS} file, other formats are not read)"
+        )
     return ()
 
 

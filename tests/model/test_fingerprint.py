@@ -173,6 +173,12 @@ def test_a_pickled_dense_layer_is_refused_by_name(folder, monkeypatch):
     assert "2_Dense has weights only as pytorch_model.bin, which can run code" in message
 
 
+def test_a_dense_layer_without_weights_is_refused_by_name(folder):
+    """As the hub gives it: pickled weights are not fetched."""
+    (folder / "2_Dense" / WEIGHTS).unlink()
+    assert "2_Dense has no weights (no model.safetensors file" in refused(folder)
+
+
 def test_nothing_is_ever_unpickled(folder, monkeypatch):
     for place in (folder, folder / "2_Dense"):
         (place / "pytorch_model.bin").write_bytes(b"a pickle")
