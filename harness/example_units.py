@@ -6,8 +6,9 @@ Examples are drawn together, and so do not count as independent, where they shar
 - a query: the same id in several subsets or splits, as with translations or lengths, or before and
   after an instruction changed;
 - the only relevant document of a query;
-- a row of parallel subsets: where no text links the subsets of a split, those of equal length and
-  equal labels, row by row, are translations of one another.
+- a row of parallel subsets: where no text, id or document links the subsets of a split, those with
+  as many examples, of the same labels row by row where there are labels, are taken for translations
+  of one another. Should they be none, nothing is lost: what is independent may be drawn together.
 
 Keys are 32-bit hashes: enough to link examples, too short to tell what a text was.
 """
@@ -82,8 +83,9 @@ class ExampleUnits:
             some = [row for place in searched for row in rows[place]]
             _add_repeated(keys, [(row, f"query\0{_base(ids[row])}") for row in some])
             _add_repeated(keys, _only_documents(some, golds))
-        others = {place: rows[place] for place in rows if place not in searched}
-        _add_parallel(keys, others, golds)
+        # What is relevant to a query says nothing of which queries are translations.
+        labels = [None if place in searched else golds for place in rows]
+        _add_parallel(keys, rows, labels)
         return [" ".join(sorted(one)) for one in keys]
 
     def _add_texts(self, keys: Keys, rows: dict[Place, list[int]], ids: Sequence[str]) -> None:
@@ -118,19 +120,21 @@ def _only_documents(rows: Iterable[int], golds: Sequence[str | None]) -> Iterabl
             yield row, f"document\0{next(iter(relevant))}"
 
 
-def _add_parallel(keys: Keys, rows: dict[Place, list[int]], golds: Sequence[str | None]) -> None:
-    """Link the rows of subsets that are translations of one another, where texts do not."""
+def _add_parallel(
+    keys: Keys, rows: dict[Place, list[int]], labels: Sequence[Sequence[str | None] | None]
+) -> None:
+    """Link the rows of subsets that are translations of one another, where nothing else does."""
     if len(rows) < 2 or _linked_share(keys, rows) >= _MOSTLY:
         return
-    alike: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
-    for (split, _), here in rows.items():
-        labels = xxhash.xxh3_128_hexdigest("\0".join(golds[row] or "" for row in here).encode())
-        alike[split, labels].append(here)
-    for (split, labels), subsets in alike.items():
+    alike: dict[tuple[str, int, str], list[list[int]]] = defaultdict(list)
+    for ((split, _), here), golds in zip(rows.items(), labels, strict=True):
+        known = "" if golds is None else "\0".join(golds[row] or "" for row in here)
+        alike[split, len(here), xxhash.xxh3_128_hexdigest(known.encode())].append(here)
+    for name, subsets in alike.items():
         if len(subsets) > 1:
             for here in subsets:
                 for number, row in enumerate(here):
-                    keys[row].add(_key(f"row\0{split}\0{labels}\0{number}"))
+                    keys[row].add(_key(f"row\0{name}\0{number}"))
 
 
 def _linked_share(keys: Keys, rows: dict[Place, list[int]]) -> float:

@@ -110,7 +110,10 @@ def _kept(folder: Path, weights: Path, tokenizer: Path) -> Path:
 
 def _is_sound(folder: Path) -> bool:
     seal = folder / _SEAL
-    return seal.exists() and seal.read_text(encoding="ascii") == fingerprint_folder(folder)
+    try:
+        return seal.exists() and seal.read_text(encoding="ascii") == fingerprint_folder(folder)
+    except (ModelError, ValueError):  # not even readable
+        return False
 
 
 def convert(weights: Path, tokenizer: Path, folder: Path) -> None:

@@ -23,12 +23,13 @@ from model.chunking import Chunking
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
+from model.loaded_weights import check_loads, recorded_loads
 from model.packed_model import (
-    PROBE_TEXTS,
     PackedModel,
     check_packed,
     default_token_budget,
     encode_probes,
+    probe_texts,
 )
 from model.packed_sentence_transformer import PackedParts, fast_tokenizer, packed_parts
 from model.routing import Route
@@ -147,7 +148,7 @@ class SentenceTransformersBackend:
         parts = packed_parts(self.model)
         if isinstance(parts, PackedParts):
             self.model.to(reference_device(self._device))
-            padded = self._encode_padded(PROBE_TEXTS, Route(), lambda _: None)
+            padded = self._encode_padded(probe_texts(parts.tokenizer), Route(), lambda _: None)
             self.model.to(self._device)
             before = parts.encoder.config._attn_implementation
             packed = PackedModel(
@@ -258,12 +259,15 @@ def _check(found: Encoded, padded: Encoded, precision: str) -> None:
 
 def _load(source: ModelSource, device: torch.device, precision: str) -> SentenceTransformer:
     try:
-        return SentenceTransformer(
-            str(source.folder),
-            device=str(device),
-            local_files_only=True,
-            model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
-        ).eval()
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        with recorded_loads() as loads:
+            model = SentenceTransformer(
+                str(source.folder),
+                device=str(device),
+                local_files_only=True,
+                model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
+            ).eval()
+        check_loads(model, loads)
+    except Exception as error:  # whatever the libraries and a checkpoint's settings come to
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(f"model {source.name} does not load: {reason}") from error
+    return model
