@@ -184,6 +184,11 @@ class Design:
         return centred
 
     @property
+    def labels(self) -> Indices:
+        """The cluster of each example, shape (n,); -1 in clusters that are taken apart."""
+        return self._labels
+
+    @property
     def units(self) -> int:
         """Number of independent units."""
         return self._count + sum(len(web.shares) for web in self._webs)
