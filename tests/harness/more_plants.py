@@ -292,11 +292,11 @@ CAUGHT: tuple[Plant, ...] = (
     silent_padding,
     padding_attended_to,
     separator_dropped,
+    separator_unread,
     swapped_prompts,
 )
 
 UNSEEN: tuple[Plant, ...] = (
-    separator_unread,
     half_scores,
     rounded_vectors,
     rounded_down,
