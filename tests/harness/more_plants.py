@@ -257,7 +257,7 @@ def other_epsilon(patch: pytest.MonkeyPatch) -> None:
 
 
 def lowercased(patch: pytest.MonkeyPatch) -> None:
-    """Texts are lowercased."""
+    """Texts are lowercased, which the tokenizer of an uncased model does to all but `[MASK]`."""
 
     def change(backend: Any) -> None:
         encode = backend.encode
@@ -293,6 +293,7 @@ CAUGHT: tuple[Plant, ...] = (
     padding_attended_to,
     separator_dropped,
     separator_unread,
+    lowercased,
     swapped_prompts,
 )
 
@@ -302,7 +303,6 @@ UNSEEN: tuple[Plant, ...] = (
     rounded_down,
     other_gelu,
     other_epsilon,
-    lowercased,
     ten_documents,
 )
 """What the gate does not see, or not for sure."""

@@ -4,6 +4,7 @@ The model's weights stay the reference's: whatever is worse then, code has made 
 """
 
 import xml.etree.ElementTree as ET
+from contextlib import ExitStack
 
 import pytest
 
@@ -61,11 +62,11 @@ def test_a_planted_mistake_is_caught(plant, view, caught_by, not_by, tmp_path):
 @pytest.mark.parametrize(
     ("plant", "task", "status"),
     [
-        ("withheld_distractors", RERANKING, IMPOSSIBLE),
+        ("withheld_distractors", LONG, IMPOSSIBLE),
         ("training_on_test", CLASSES, IMPOSSIBLE),
         ("shuffled_labels", SIMILARITY, WORSE),
-        ("unasked_queries", RERANKING, "not judged"),
-        ("few_documents", RERANKING, WORSE),
+        ("unasked_queries", LONG, "not judged"),
+        ("few_documents", LONG, WORSE),
         ("colliding_keys", SIMILARITY, OTHERWISE),
         ("cls_pooling", SIMILARITY, WORSE),
         ("skipped_layer", SIMILARITY, WORSE),
@@ -75,6 +76,7 @@ def test_a_planted_mistake_is_caught(plant, view, caught_by, not_by, tmp_path):
         ("padding_attended_to", SIMILARITY, IMPOSSIBLE),
         ("separator_dropped", SIMILARITY, IMPOSSIBLE),
         ("separator_unread", SIMILARITY, IMPOSSIBLE),
+        ("lowercased", LONG, OTHERWISE),
     ],
 )
 def test_a_mistake_of_another_kind_is_caught(plant, task, status, tmp_path):
@@ -83,23 +85,12 @@ def test_a_mistake_of_another_kind_is_caught(plant, task, status, tmp_path):
     assert (code, failed) == (2 if status == "not judged" else 1, {task: status})
 
 
-UNSEEN_BY = {
-    "half_scores": (RERANKING, "dim=384"),
-    "ten_documents": (RERANKING, "dim=384"),
-    "rounded_vectors": (SIMILARITY, "dim=384"),
-    "rounded_down": (SIMILARITY, "dim=384,int8"),
-    "other_gelu": (SIMILARITY, "dim=384"),
-    "other_epsilon": (SIMILARITY, "dim=384"),
-    "lowercased": (SIMILARITY, "dim=384"),
-}
-
-
-@pytest.mark.parametrize("plant", UNSEEN)
-def test_what_the_documentation_says_is_not_seen_is_not_seen(plant, tmp_path):
+def test_what_the_documentation_says_is_not_seen_is_not_seen_even_together(tmp_path):
     """A failure here is good news: say in docs/gate.md that the gate sees it now."""
-    task, view = UNSEEN_BY[plant]
-    with planted(plant):
-        assert check(tmp_path, [task], [view]) == (0, set())
+    with ExitStack() as stack:
+        for plant in UNSEEN:
+            stack.enter_context(planted(plant))
+        assert check(tmp_path, [LONG], ["dim=384"]) == (0, set())
 
 
 def test_without_a_mistake_nothing_is_caught(tmp_path):
