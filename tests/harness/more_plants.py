@@ -257,7 +257,7 @@ def other_epsilon(patch: pytest.MonkeyPatch) -> None:
 
 
 def lowercased(patch: pytest.MonkeyPatch) -> None:
-    """Texts are lowercased, which the tokenizer of an uncased model does to all but `[MASK]`."""
+    """Texts are lowercased; an uncased tokenizer does so too, but for a final Greek sigma."""
 
     def change(backend: Any) -> None:
         encode = backend.encode

@@ -47,8 +47,8 @@ def check_statuses(folder, tasks, views, *more):
         # Searches and similarities are by cosine, and do not see it.
         ("no_renormalisation", "dim=64", {LABELS}, {LONG}),
         ("int8_by_call", "dim=32,int8", {RERANKING}, {LONG}),
-        # LeeDocumentSTS gains four points by it: one task alone would have passed it.
-        ("swapped_layers", "dim=384", {LONG}, {SIMILARITY}),
+        # LeeDocumentSTS gains four points by it, which is better than possible.
+        ("swapped_layers", "dim=384", {LONG, SIMILARITY}, set()),
         ("truncated_length", "dim=384", {LONG, SIMILARITY}, set()),
         ("shuffled_ids", "dim=384", {LONG}, {SIMILARITY}),
     ],
