@@ -145,7 +145,7 @@ class SentenceTransformersBackend:
 
     def _pack(self, name: str, attention: str, token_budget: int | None) -> PackedEncoder | None:
         """The packed way, checked against the padded one; None if this model has none."""
-        parts = packed_parts(self.model)
+        parts, level = packed_parts(self.model), logging.INFO
         if isinstance(parts, PackedParts):
             self.model.to(reference_device(self._device))
             padded = self._encode_padded(probe_texts(parts.tokenizer), Route(), lambda _: None)
@@ -173,6 +173,7 @@ class SentenceTransformersBackend:
                 packed.decompile()
                 parts.encoder.set_attn_implementation(before)
                 parts = " ".join(str(error).split())
+                level = logging.WARNING  # its class promised packed input
             else:
                 self._kernels = str(packed.choice)
                 self._compiled, self._fused_gelu = packed.compiled, packed.fused_gelu
@@ -182,7 +183,7 @@ class SentenceTransformersBackend:
             raise ModelError(
                 f"attention {attention!r}: {name} cannot read packed input ({parts}); allowed: auto"
             )
-        log.info("%s runs padded: %s", name, parts)
+        log.log(level, "%s runs padded: %s", name, parts)
         self._padded_because = parts
         return None
 

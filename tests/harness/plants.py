@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.harness.more_plants import CAUGHT, UNSEEN
+from tests.harness.more_plants import CAUGHT
+from tests.harness.more_plants import UNSEEN as UNSEEN_PLANTS
 from tests.harness.planting import Plant, after_loading, encoder_of, with_route
 
-__all__ = ["PLANTS", "planted"]
+__all__ = ["PLANTS", "UNSEEN", "planted"]
 
 
 def no_renormalisation(patch: pytest.MonkeyPatch) -> None:
@@ -105,9 +106,12 @@ PLANTS: dict[str, Plant] = {
         wrong_adapter,
         missing_prompt,
         *CAUGHT,
-        *UNSEEN,
+        *UNSEEN_PLANTS,
     )
 }
+
+UNSEEN = tuple(plant.__name__ for plant in UNSEEN_PLANTS)
+"""Names of mistakes that the gate does not see."""
 
 
 @contextmanager

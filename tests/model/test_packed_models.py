@@ -203,6 +203,7 @@ def test_a_model_that_reads_packed_input_wrongly_runs_padded(
 
     assert backend.encoder is None
     assert "runs padded: " in caplog.text
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
     monkeypatch.undo()
     np.testing.assert_allclose(encode(backend, TEXTS), encode(load(tiny_model), TEXTS), atol=2e-6)
 
