@@ -97,16 +97,25 @@ def resolve_model(name: str, revision: str | None = None) -> ModelSource:
     if Path(name).is_dir():
         return _folder_source(Path(name).resolve())
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/"):
-        from model.hub import fetch_model
-
-        folder, commit = fetch_model(name, revision or PINNED_REVISIONS.get(name))
-        return _folder_source(folder, name=name, revision=commit)
+        return _hub_source(name, revision or PINNED_REVISIONS.get(name))
     near = difflib.get_close_matches(name, BUILT_IN_MODELS, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
     raise UnknownModelError(
         f"unknown model {name!r};{hint} allowed: {', '.join(BUILT_IN_MODELS)}, "
         "an existing folder, or a hub name ORGANISATION/MODEL"
     )
+
+
+def _hub_source(name: str, revision: str | None) -> ModelSource:
+    """A model of the hub; if its files cannot be used, those damaged in the cache are replaced."""
+    from model.hub import fetch_model
+
+    folder, commit = fetch_model(name, revision)
+    try:
+        return _folder_source(folder, name=name, revision=commit)
+    except ModelError:
+        folder, commit = fetch_model(name, commit, heal=True)
+        return _folder_source(folder, name=name, revision=commit)
 
 
 def _minilm() -> ModelSource:
