@@ -5,7 +5,6 @@ checked here as far as that needs neither model nor data.
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -13,6 +12,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from harness.errors import SpecError
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import read_toml
 from model.cache.limits import DEFAULT_SIZE
 from tasks.filters import TaskFilter
 
@@ -152,11 +153,9 @@ def _applicable(model: Any, models: Sequence[Any], values: Mapping[str, Any]) ->
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"run spec {file}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"run spec {file} is not TOML: {error}") from error
+        return read_toml(file)
+    except ReadError as error:
+        raise SpecError(f"run spec {error}") from error
 
 
 def _make(values: Mapping[str, Any]) -> RunSpec:

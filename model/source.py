@@ -7,11 +7,12 @@ here imports torch, so planning and reporting stay quick.
 import difflib
 import importlib.metadata
 import importlib.util
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import read_json
 from model.checkpoint import Layout, find_layout, read_facts
 from model.errors import ModelError, UnknownModelError
 from model.fingerprint import count_parameters, file_digest, fingerprint_folder, weight_files
@@ -246,9 +247,6 @@ def _read_json(path: Path, kind: type = dict) -> Any:
     if not path.exists():
         return kind()
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON ({error})") from error
-    if not isinstance(content, kind):
-        raise ModelError(f"{path} should hold a JSON {'object' if kind is dict else 'list'}")
-    return content
+        return read_json(path, kind)
+    except ReadError as error:
+        raise ModelError(str(error)) from error

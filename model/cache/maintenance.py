@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from jina_eval.core.reading import read_json
 from model.cache.shard import DamagedShardError, Shard
 from model.cache.space import Space
 from model.cache.store import check_folder
@@ -123,7 +123,7 @@ def prune(
 
 def _space(description: Path) -> Space | None:
     try:
-        return Space(**json.loads(description.read_text(encoding="utf-8")))
+        return Space(**read_json(description, dict))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from jina_eval.core.reading import parse_json
 from model.backend import Encoded, spread
 from model.cache.hashes import HashIndex
 from model.cache.shard import DamagedShardError, Entries, Shard, ShardWriter
@@ -268,7 +269,7 @@ def check_folder(folder: Path) -> None:
     """
     path = folder / "cache.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["format"]
+        found = parse_json(path.read_bytes(), path.name, dict)["format"]
     except (FileNotFoundError, NotADirectoryError):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise CacheError(
@@ -279,8 +280,7 @@ def check_folder(folder: Path) -> None:
         raise CacheError(f"cache {folder}: {path.name} cannot be read ({error})") from error
     if found != FORMAT:
         raise CacheError(
-            f"cache {folder} has format {found!r}, this version reads {FORMAT}; "
-            "delete the folder or name another"
+            f"cache {folder} has format {found!r}, this version reads {FORMAT}; name another folder"
         )
 
 

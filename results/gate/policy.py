@@ -7,12 +7,13 @@ weights a drop may be luck of the examples, and a test says whether it is.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import read_toml
 from results.errors import RecordError
 
 __all__ = ["DEFAULT_POLICY", "Allowance", "Policy", "PolicyError", "Rule", "read_policy"]
@@ -111,11 +112,9 @@ def read_policy(path: Path) -> Policy:
         PolicyError: If it cannot be read, a key is unknown or a value is wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PolicyError(f"policy {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyError(f"policy {path} is not TOML: {error}") from error
+        values = read_toml(path)
+    except ReadError as error:
+        raise PolicyError(f"policy {error}") from error
     # A section that states some keys keeps the section's own defaults for the others.
     defaults = Policy()
     for section in ("same_weights", "other_weights"):

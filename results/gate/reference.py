@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from jina_eval.core.reading import parse_json
 from results.atomic import write_atomic
 from results.errors import NoExamplesError, RecordError
 from results.examples import COLUMNS
@@ -312,7 +313,7 @@ def _records_bytes(records: Iterable[Record]) -> bytes:
 def _read_records(content: bytes, folder: Path) -> Iterable[Record]:
     try:
         for line in lzma.decompress(content).splitlines():
-            data = json.loads(line)
+            data = parse_json(line, "a line", dict)
             check_scores(data["task_result"])
             yield Record(
                 ref=RecordRef(**data["ref"]),
