@@ -188,7 +188,7 @@ def _check_heads(config: JinaEmbeddingsV3Config, path: Path) -> None:
 
 def _number(config: Mapping[str, Any], key: str, path: Path) -> int:
     value = config.get(key)
-    if not isinstance(value, int) or value < 1:
+    if type(value) is not int or value < 1:
         raise ModelError(f"{path}: {key} is {value!r}; expected a number above 0")
     return value
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from jina_eval.core.errors import FetchError
 from jina_eval.core.fetching import Selection, fetch
 from jina_eval.core.hub_files import Repository
+from jina_eval.core.reading import shown_path
 from model.errors import ModelError, UnknownModelError
 
 __all__ = ["fetch_model"]
@@ -43,7 +44,9 @@ def fetch_model(name: str, revision: str | None, *, heal: bool = False) -> tuple
         validate_repo_id,
     )
 
-    asked = f"model {name!r}" + (f" at revision {revision!r}" if revision else "")
+    asked = f"model {shown_path(name)!r}"
+    if revision:
+        asked += f" at revision {shown_path(revision)!r}"
     try:
         validate_repo_id(name)
         return fetch(Repository("model", name), revision, _SELECTION, heal=heal)

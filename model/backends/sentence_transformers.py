@@ -23,6 +23,7 @@ from model.chunking import Chunking
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
+from model.loading import named_load
 from model.packed_model import (
     PROBE_TEXTS,
     PackedModel,
@@ -257,13 +258,11 @@ def _check(found: Encoded, padded: Encoded, precision: str) -> None:
 
 
 def _load(source: ModelSource, device: torch.device, precision: str) -> SentenceTransformer:
-    try:
+    assert source.folder is not None
+    with named_load(source.name, source.folder):
         return SentenceTransformer(
             str(source.folder),
             device=str(device),
             local_files_only=True,
             model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
         ).eval()
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"model {source.name} does not load: {reason}") from error
