@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import datasets
 import huggingface_hub.constants
@@ -274,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
             os.close(self.connection.detach())
 
 
-def _entry(path: str, content: bytes) -> dict:
+def _entry(path: str, content: bytes) -> dict[str, Any]:
     """A file as the hub lists it."""
     blob = f"blob {len(content)}\0".encode() + content
     oid = hashlib.sha1(blob, usedforsecurity=False).hexdigest()

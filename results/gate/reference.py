@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from jina_eval.core.display import csv_text
 from jina_eval.core.reading import parse_json
 from results.atomic import write_atomic
 from results.errors import NoExamplesError, RecordError
@@ -333,7 +334,8 @@ def _scores_csv(records: Iterable[Record]) -> str:
     for record in records:
         task, view, chunking = place_of(record)
         facts = record.provenance
-        cells = (task, facts.task.type, view, chunking, facts.task.main_score)
+        texts = (task, facts.task.type, view, chunking, facts.task.main_score)
+        cells = map(csv_text, texts)
         quoted = (f'"{cell}"' if "," in cell else cell for cell in cells)
         rows.append(f"{','.join(quoted)},{facts.score:.6f}")
     return "".join(f"{row}\n" for row in rows)
