@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 
 from harness.errors import SpecError
 from jina_eval.core.errors import ReadError
+from jina_eval.core.paths import shareable_path
 from jina_eval.core.reading import read_toml
 from model.cache.limits import DEFAULT_SIZE
 from tasks.filters import TaskFilter
@@ -27,6 +28,8 @@ _LEXICAL = "lexical"
 _SETTINGS = ("device", "precision", "max_length", "batch_size", "attention", "token_budget")
 
 _OF_EMBEDDING_MODELS = ("views", "chunkings", "routing", "cache", "cache_size", *_SETTINGS)
+
+_MAY_BE_PATHS = ("model", "routing", "cache")
 
 Precision = Literal["float32", "bfloat16", "float16", "float8"]
 
@@ -107,6 +110,14 @@ class RunSpec(BaseModel):
     def given(self) -> dict[str, Any]:
         """Only what was set, as JSON data."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+    def shareable(self) -> dict[str, Any]:
+        """Only what was set, for records: without the names of the user's folders."""
+        values = self.given()
+        for name in _MAY_BE_PATHS:
+            if isinstance(values.get(name), str):
+                values[name] = shareable_path(values[name])
+        return values
 
 
 def load_specs(file: Path | None, flags: Mapping[str, Any]) -> tuple[RunSpec, ...]:

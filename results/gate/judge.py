@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from jina_eval.core.paths import shareable_path
 from results.comparison import TaskComparison, paired_test
 from results.errors import RecordError
 from results.gate.causes import differing_facts
@@ -175,7 +176,7 @@ def _not_comparable(
         ("mteb", old.identity.mteb_version, new.identity.mteb_version),
         ("precision", old.identity.precision, new.identity.precision),
         *(
-            (name, reference.run_spec.get(name), new.run_spec_given.get(name))
+            (name, _shareable(reference.run_spec, name), _shareable(new.run_spec_given, name))
             for name in ("routing", "max_length")
         ),
     ):
@@ -188,6 +189,12 @@ def _not_comparable(
             "was not measured; --update --seeds N does"
         )
     return ""
+
+
+def _shareable(run_spec: Mapping[str, object], name: str) -> object:
+    """A setting as records hold it: without the folders of a path."""
+    value = run_spec.get(name)
+    return shareable_path(value) if isinstance(value, str) else value
 
 
 def _plain(facts: Provenance) -> dict[str, tuple[str, ...]]:
