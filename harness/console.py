@@ -6,6 +6,7 @@ a terminal only; elsewhere each finished task is one plain line.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -53,6 +54,10 @@ class _SafeConsole(Console):
                 yield segment
             else:
                 yield Segment(visible(segment.text, keep="\n"), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line; rich would end with code 1, which means a regression."""
+        raise BrokenPipeError(errno.EPIPE, "standard output was closed")
 
 
 def make_console(*, stderr: bool = False) -> Console:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from jina_eval.core.reading import parse_json
+from jina_eval.core.reading import parse_json, shown_path
 from model.backend import Encoded, spread
 from model.cache.hashes import HashIndex
 from model.cache.shard import DamagedShardError, Entries, Shard, ShardWriter
@@ -277,7 +277,10 @@ def check_folder(folder: Path) -> None:
             ) from None
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CacheError(f"cache {folder}: {path.name} cannot be read ({error})") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CacheError(
+            f"cache {shown_path(folder)}: {path.name} cannot be read ({reason})"
+        ) from error
     if found != FORMAT:
         raise CacheError(
             f"cache {folder} has format {found!r}, this version reads {FORMAT}; name another folder"
