@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -271,7 +272,7 @@ def check_folder(folder: Path) -> None:
     try:
         found = parse_json(path.read_bytes(), path.name, dict)["format"]
     except (FileNotFoundError, NotADirectoryError):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or not _is_begun(folder)):
             raise CacheError(
                 f"cache {folder} is no cache of vectors and not empty; name another folder"
             ) from None
@@ -287,6 +288,15 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def _is_begun(folder: Path) -> bool:
+    """Whether a folder is empty, or holds what is left where the disk was full at the beginning."""
+    return all(
+        path.name.startswith(".cache.json.")
+        or (path.is_dir() and all(one.name.startswith(".space.json.") for one in path.iterdir()))
+        for path in folder.iterdir()
+    )
+
+
 def _describe(folder: Path, space: Space) -> None:
     """Make a space's folder and say what it holds."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -296,5 +306,10 @@ def _describe(folder: Path, space: Space) -> None:
     ):
         if not path.exists():
             draft = path.with_name(f".{path.name}.{os.getpid()}")
-            draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-            draft.replace(path)
+            try:
+                draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+                draft.replace(path)
+            except OSError:
+                with suppress(OSError):
+                    draft.unlink()
+                raise
