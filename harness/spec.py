@@ -34,6 +34,10 @@ _MAY_BE_PATHS = ("model", "routing", "cache")
 Precision = Literal["float32", "bfloat16", "float16", "float8"]
 
 
+_Name = Annotated[StrictStr, Field(min_length=1)]
+"""Empty, it would stand for the current folder wherever a folder may be named."""
+
+
 class RunSpec(BaseModel):
     """One model on one suite.
 
@@ -72,16 +76,16 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: StrictStr = DEFAULT_MODELS[0]
+    model: _Name = DEFAULT_MODELS[0]
     revision: StrictStr | None = None
-    suite: StrictStr = "starter"
+    suite: _Name = "starter"
     tasks: tuple[StrictStr, ...] = ()
     types: tuple[StrictStr, ...] = ()
     languages: tuple[StrictStr, ...] = ()
     max_texts: Annotated[StrictInt, Field(ge=1)] | None = None
     views: tuple[StrictStr, ...] = ()
     chunkings: tuple[StrictStr, ...] = ()
-    routing: StrictStr | None = None
+    routing: _Name | None = None
     precision: Precision = "float32"
     max_length: Annotated[StrictInt, Field(ge=1)] | None = None
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 42
@@ -89,7 +93,7 @@ class RunSpec(BaseModel):
     batch_size: Annotated[StrictInt, Field(ge=1)] = 32
     attention: StrictStr = "auto"
     token_budget: Annotated[StrictInt, Field(ge=1)] | None = None
-    cache: StrictStr = "auto"
+    cache: _Name = "auto"
     cache_size: StrictStr = DEFAULT_SIZE
     workers: Annotated[StrictInt, Field(ge=0, le=256)] | None = None
     texts: StrictBool = True

@@ -143,6 +143,8 @@ def _broken() -> Iterator[None]:
     except OSError as error:
         where = f"{shown_path(error.filename)}: " if error.filename else ""
         raise BrokenModelError(f"{where}{error.strerror or error}") from error
+    except RecursionError as error:
+        raise BrokenModelError("a file of the model is nested too deeply to be read") from error
 
 
 def _is_folder(name: str) -> bool:

@@ -32,6 +32,7 @@ from model.packed_model import (
     encode_probes,
 )
 from model.packed_sentence_transformer import PackedParts, fast_tokenizer, packed_parts
+from model.padded_batches import PaddedBatch, encode_batch, rows_checked
 from model.routing import Route
 from model.source import ModelSource
 from model.splitting import Splitter
@@ -64,6 +65,7 @@ class SentenceTransformersBackend:
         Raises:
             ModelError: If the device or the kernel is absent, or the folder does not load.
         """
+        self._name = source.name
         self._batch_size = batch_size
         self._device = choose_device(device)
         self._precision = precision
@@ -213,7 +215,9 @@ class SentenceTransformersBackend:
         step = self._batch_size * _CHUNK_BATCHES
         for start in range(0, len(texts), step):
             chunk = [texts[i] for i in order[start : start + step]]
-            pieces.append(self._encode_chunk(chunk, route))
+            width = pieces[0].shape[1] if pieces else self.width
+            batch = PaddedBatch(self._name, chunk, start, len(texts), width)
+            pieces.append(encode_batch(batch, lambda part: self._encode_chunk(part, route)))
             progress(len(chunk))
         inverse = np.empty_like(order)
         inverse[order] = np.arange(len(order))
@@ -224,15 +228,16 @@ class SentenceTransformersBackend:
 
     def _encode_chunk(self, texts: list[str], route: Route) -> npt.NDArray[np.float32]:
         options: dict[str, Any] = {"task": route.adapter} if route.adapter is not None else {}
-        vectors = self.model.encode(
-            texts,
-            # An empty prompt is given too: without one, the model's default prompt would be used.
-            prompt=route.prompt,
-            batch_size=self._batch_size,
-            show_progress_bar=False,
-            convert_to_tensor=True,
-            **options,
-        )
+        with rows_checked(self.model[-1]):
+            vectors = self.model.encode(
+                texts,
+                # An empty prompt is given too: without one, the model's default would be used.
+                prompt=route.prompt,
+                batch_size=self._batch_size,
+                show_progress_bar=False,
+                convert_to_tensor=True,
+                **options,
+            )
         on_cpu: npt.NDArray[np.float32] = vectors.to(device="cpu", dtype=torch.float32).numpy()
         return on_cpu
 

@@ -149,6 +149,12 @@ def test_a_folder_in_the_place_of_a_file_is_named(folder, name):
     assert f"{name} is a folder, not a file" in refused(str(folder))
 
 
+def test_a_weight_file_whose_header_is_nested_too_deeply_is_named(folder):
+    header = b'{"a":' * 200_000
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    refused(str(folder))
+
+
 def test_deep_nesting_is_named(folder):
     (folder / "config.json").write_text('{"a":' * 100_000)
     assert "config.json is not JSON" in refused(str(folder))
