@@ -82,7 +82,10 @@ class CachedRepository:
         """
         try:
             known = json.loads(self.manifest(commit).read_bytes())
-            folder = self.folder / str(known["folder"])
+            place = known["folder"]
+            if not isinstance(place, str) or not known["files"]:
+                return None
+            folder = self.folder / place
             if known.get("selection", "") != selection or not folder.is_relative_to(self.folder):
                 return None
             times = known.get("times") or {}

@@ -73,14 +73,14 @@ def test_a_hub_that_refuses_is_quoted(ask, repository, status):
     with serve_hub(tiny=repository) as hub:
         hub.refused["org/tiny"] = status
         answer = ask(hub, "org/tiny")
-    assert answer["error"] == "ModelError"
+    assert answer["error"] == "BrokenModelError"
     assert "'org/tiny'" in answer["message"]
     assert "\n" not in answer["message"]
 
 
 def test_without_a_network_the_model_is_named(ask):
     answer = ask(None, "org/tiny")
-    assert answer["error"] == "ModelError"
+    assert answer["error"] == "BrokenModelError"
     assert "cannot be reached" in answer["message"]
     assert "there is no copy in the cache" in answer["message"]
     answer = ask(None, "org/tiny", offline=True)
@@ -127,7 +127,7 @@ def test_faulty_weights_are_fetched_again_or_refused(ask, repository, fault, sai
     if said is None:
         assert answer["width"] == 16
         return
-    assert answer["error"] == "ModelError"
+    assert answer["error"] == "BrokenModelError"
     assert re.search(said, answer["message"])
     assert "\n" not in answer["message"]
 
@@ -143,7 +143,7 @@ def test_a_file_that_is_spoiled_in_the_cache_is_fetched_again(ask, repository, n
         assert ask(hub, "org/tiny", COMMIT) == found
         blob.write_bytes(b"?" * times.st_size)
         answer = ask(None, "org/tiny", COMMIT, offline=True)
-        assert answer["error"] == "ModelError"
+        assert answer["error"] == "BrokenModelError"
         assert f"{name} is missing or damaged in the cache" in answer["message"]
 
 
@@ -151,5 +151,5 @@ def test_a_fault_of_the_model_itself_is_told_as_it_is(ask, repository):
     (repository / "modules.json").write_text("{")
     with serve_hub(tiny=repository) as hub:
         answer = ask(hub, "org/tiny", COMMIT)
-    assert answer["error"] == "ModelError"
+    assert answer["error"] == "BrokenModelError"
     assert "modules.json is not JSON" in answer["message"]
