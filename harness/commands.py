@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.console import ProgressDisplay, make_console, show_error
-from harness.errors import RunError, one_line
+from harness.errors import RunError
 from harness.estimate import estimate
 from harness.executors.pool import WorkerPool
 from harness.output import Output, default_output
 from harness.plan import Plan, make_plan, resolve_run
 from harness.run import Outcome, execute
 from harness.run_cache import describe_cache
+from harness.run_models import ModelFailures, resolve_runs, run_models
 from harness.spec import RunSpec
-from model.errors import ModelError
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from results.store import RecordStore
@@ -38,34 +38,33 @@ def run_command(
     specs: Sequence[RunSpec], folder: Path | None, *, overwrite: bool, quiet: bool
 ) -> int:
     """Measure what is missing, then report. Returns the exit code."""
-    runs = [resolve_run(spec) for spec in specs]  # every mistake shows before a folder is made
+    failures = ModelFailures()
+    runs = resolve_runs(specs, failures)  # every mistake shows before a folder is made
     output = Output(folder or default_output(specs))
     progress = make_console(stderr=True)
     with output.locked():
         plans = [make_plan(run, output.store, overwrite=overwrite) for run in runs]
-        outcomes = []
-        unloaded = []
-        with WorkerPool() as pool:
-            for plan in plans:
-                if not quiet:
-                    progress.print(_resolved_table(plan))
-                try:
-                    with ProgressDisplay(progress, quiet=quiet) as display:
-                        outcomes.append(execute(plan, output, display, pool))
-                except ModelError as error:  # the other models can still be measured
-                    unloaded.append(one_line(error))
+
+        def run(plan: Plan, pool: WorkerPool) -> Outcome:
+            if not quiet:
+                progress.print(_resolved_table(plan))
+            with ProgressDisplay(progress, quiet=quiet) as display:
+                return execute(plan, output, display, pool)
+
+        outcomes = run_models(plans, output, run, failures)
         if output.store.references():
             _report([output.store], output.reports, site=False)
             if not quiet:
                 hint = f"jina-eval report {output.folder} makes a site of it"
                 progress.print(hint, soft_wrap=True)
-    for reason in unloaded:
+    for reason in failures.reasons:
         show_error(reason)
-    return (
+    code = (
         _exit_code(plans, outcomes)
-        or (2 if unloaded else 0)
+        or (2 if failures.reasons else 0)
         or _check_complete(plans, output.store)
     )
+    return 1 if failures.crashed else code
 
 
 def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:

@@ -264,7 +264,7 @@ class TaskRunner:
             key=identity.key(),
             suite=run.suite.name,
             suite_tasks=run.suite_tasks,
-            run_spec_given=run.spec.given(),
+            run_spec_given=run.spec.shareable(),
             run_spec=run.as_dict,
             task=TaskFacts(
                 name=metadata.name,

@@ -193,7 +193,7 @@ def _store(record: Record, plan: Plan, job: Job, output: Output) -> None:
 
 def _write_spec(plan: Plan, output: Output) -> None:
     name = plan.run.source.name.replace("/", "__")
-    content = {"given": plan.run.spec.given(), "resolved": plan.run.as_dict}
+    content = {"given": plan.run.spec.shareable(), "resolved": plan.run.as_dict}
     path = output.folder / "specs" / f"{name}.json"
     try:
         write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

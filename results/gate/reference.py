@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from jina_eval.core.display import csv_text
+from jina_eval.core.reading import parse_json
 from results.atomic import write_atomic
 from results.errors import NoExamplesError, RecordError
 from results.examples import COLUMNS
@@ -347,7 +349,7 @@ def _records_bytes(records: Iterable[Record]) -> bytes:
 def _read_records(content: bytes, folder: Path) -> Iterable[Record]:
     try:
         for line in lzma.decompress(content).splitlines():
-            data = json.loads(line)
+            data = parse_json(line, "a line", dict)
             check_scores(data["task_result"])
             yield Record(
                 ref=RecordRef(**data["ref"]),
@@ -367,7 +369,8 @@ def _scores_csv(records: Iterable[Record]) -> str:
     for record in records:
         task, view, chunking = place_of(record)
         facts = record.provenance
-        cells = (task, facts.task.type, view, chunking, facts.task.main_score)
+        texts = (task, facts.task.type, view, chunking, facts.task.main_score)
+        cells = map(csv_text, texts)
         quoted = (f'"{cell}"' if "," in cell else cell for cell in cells)
         rows.append(f"{','.join(quoted)},{facts.score:.6f}")
     return "".join(f"{row}\n" for row in rows)

@@ -219,8 +219,8 @@ def _saddlepoint(cumulants: _Cumulants, x: float) -> float:
         step = (x - first) / max(second, _TINY)
         new = max(t / 2, min(t + step, 2 * t + 1))
         if abs(new - t) <= 1e-12 * new:
-            return new
-        t = new
+            return float(new)
+        t = float(new)
     return t
 
 

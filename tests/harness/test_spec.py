@@ -86,6 +86,12 @@ def test_a_spec_cannot_be_changed():
         ('model = ["a", "a"]', "names one twice"),
         ("model = [1]", "model is 1"),
         ("seed = ", "is not TOML"),
+        ('model = ""', "model is ''"),
+        ('model = ["minilm", ""]', "model is ''"),
+        ('cache = ""', "cache is ''"),
+        ('routing = ""', "routing is ''"),
+        ('suite = ""', "suite is ''"),
+        pytest.param("tasks = " + "[" * 100_000, "is not TOML: nested too deeply", id="nested"),
     ],
 )
 def test_every_mistake_is_refused_by_name(tmp_path, text, expected):
