@@ -33,7 +33,15 @@ from results.gate.reference import POLICY, GateReference, Place
 if TYPE_CHECKING:
     from results.gate.reference import Cost
 
-__all__ = ["COMMITTED", "CheckRequest", "check_command", "check_folder", "check_spec", "judge"]
+__all__ = [
+    "COMMITTED",
+    "CheckRequest",
+    "check_command",
+    "check_folder",
+    "check_spec",
+    "judge",
+    "reference_spec",
+]
 
 COMMITTED = Path(__file__).parent.parent / "results" / "reference" / "starter-minilm"
 """The reference that comes with this project: the starter suite on the default model."""
@@ -89,7 +97,7 @@ def check_command(request: CheckRequest) -> int:
 def _check(request: CheckRequest) -> int:
     reference = GateReference.read(request.reference)
     policy = read_policy(request.policy or request.reference / POLICY)
-    spec, given = check_spec(request, reference.run_spec)
+    spec, given = check_spec(request, reference_spec(reference))
     run = resolve_run(spec)
     places = _places(reference, run, given)
     folder = check_folder(request.output, spec)
@@ -124,6 +132,15 @@ def check_spec(request: CheckRequest, base: Mapping[str, Any]) -> tuple[RunSpec,
     if len(specs) > 1:
         raise RunError("check judges one model; name it with --model")
     return specs[0], frozenset(given)
+
+
+def reference_spec(reference: GateReference) -> Mapping[str, Any]:
+    """The reference's run spec, with the precision of its records where it names none.
+
+    So it stays the same measurement on a machine where "auto" means something else.
+    """
+    measured_in = reference.records[0].provenance.identity.precision
+    return {"precision": measured_in, **reference.run_spec}
 
 
 def check_folder(output: Path | None, spec: RunSpec) -> Path:

@@ -13,6 +13,7 @@ from harness.console import ProgressDisplay, make_console, show_error
 from harness.errors import RunError, one_line
 from harness.estimate import estimate
 from harness.executors.pool import WorkerPool
+from harness.first_line import first_line
 from harness.output import Output, default_output
 from harness.plan import Plan, make_plan, resolve_run
 from harness.run import Outcome, execute
@@ -48,6 +49,7 @@ def run_command(
         with WorkerPool() as pool:
             for plan in plans:
                 if not quiet:
+                    progress.print(first_line(plan.run), soft_wrap=True)
                     progress.print(_resolved_table(plan))
                 try:
                     with ProgressDisplay(progress, quiet=quiet) as display:
@@ -70,6 +72,7 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     console = make_console()
     for run in [resolve_run(spec) for spec in specs]:
         plan = make_plan(run, output.store)
+        console.print(first_line(run), soft_wrap=True)
         console.print(_resolved_table(plan))
         console.print(render_grid(_plan_grid(plan, output)))
     return 0

@@ -22,6 +22,7 @@ from model.mteb_encoder import MtebEncoder, model_meta
 from model.task_vectors import TaskVectors
 from model.usage import TextTally, Usage
 from results.provenance import (
+    SCHEMA_VERSION,
     CalibrationFacts,
     Cost,
     Environment,
@@ -112,7 +113,7 @@ class TaskParcel:
         """
         backend = desk.backend
         if backend is None:
-            backend = load_backend(self.run.source, **self.run.spec.settings())
+            backend = load_backend(self.run.source, **self.run.settings())
         environment = self.environment or describe_environment(backend)
         runner = TaskRunner(self.run, backend, environment, desk)
         yield from enumerate(runner.records(self.jobs))
@@ -256,6 +257,7 @@ class TaskRunner:
         run, identity, metadata = self._run, job.identity, job.task.metadata
         width = run.source.width if run.source.width is not None else self._backend.width
         return Provenance(
+            schema_version=SCHEMA_VERSION,
             identity=identity,
             key=identity.key(),
             suite=run.suite.name,

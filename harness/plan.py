@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RunError
 from harness.run_cache import open_cache
 from harness.spec import RunSpec
-from model.backends import PRECISIONS, check_settings
+from model.backends import check_settings
 from model.chunking import WHOLE, Chunking
+from model.precision import PRECISIONS, resolve_precision
 from model.routing import Routing, make_routing
 from model.source import ModelSource, resolve_model
 from model.views import View, expand_views
@@ -42,6 +43,7 @@ class ResolvedRun:
     Attributes:
         spec: The run spec as given.
         source: The model that was found.
+        precision: Number format of the model's arithmetic, never "auto".
         routing: Decides adapter and prompt.
         views: Concrete views, widest first.
         chunkings: How documents of searches become vectors.
@@ -52,6 +54,7 @@ class ResolvedRun:
 
     spec: RunSpec
     source: ModelSource
+    precision: str
     routing: Routing
     views: tuple[View, ...]
     chunkings: tuple[Chunking, ...]
@@ -64,6 +67,10 @@ class ResolvedRun:
         """Longest input in tokens; None for no limit, or the model's own unstated one."""
         return self.spec.max_length or self.source.max_length
 
+    def settings(self) -> dict[str, Any]:
+        """How the model is run: arguments of `model.backends.load_backend`."""
+        return {**self.spec.settings(), "precision": self.precision}
+
     @cached_property
     def as_dict(self) -> dict[str, Any]:
         """The resolved run spec as JSON data: what is printed and stored."""
@@ -75,7 +82,7 @@ class ResolvedRun:
             "views": [str(view) for view in self.views],
             "chunkings": [str(chunking) for chunking in self.chunkings],
             "routing": self.routing.name,
-            "precision": self.spec.precision,
+            "precision": self.precision,
             "max_length": self.max_length,
             "seed": self.spec.seed,
         }
@@ -95,8 +102,8 @@ class ResolvedRun:
             settings["chunking"] = str(chunking).replace(":", "-").replace("=", "-")
         if self.routing.name != self.source.default_routing:
             settings["routing"] = self.routing.name
-        if self.spec.precision != PRECISIONS[0]:
-            settings["precision"] = self.spec.precision
+        if self.precision != PRECISIONS[0]:
+            settings["precision"] = self.precision
         if self.max_length != self.source.max_length:
             settings["max_length"] = self.max_length
         if self.spec.seed != DEFAULT_SEED:
@@ -141,7 +148,7 @@ class ResolvedRun:
             dim=view.dim if view.by_route else None,
             chunking=str(chunking),
             routes=self.routes(task),
-            precision=self.spec.precision,
+            precision=self.precision,
             max_length=self.max_length,
             seed=self.spec.seed,
             mteb_version=importlib.metadata.version("mteb"),
@@ -228,6 +235,7 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
     run = ResolvedRun(
         spec=spec,
         source=source,
+        precision=resolve_precision(source, spec.precision, spec.device),
         routing=routing,
         views=views,
         chunkings=_chunkings(spec, source),

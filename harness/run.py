@@ -151,7 +151,7 @@ def _events(
 
     backend = environment = None
     if plan.run.source.kind != "lexical" or pool is None:
-        backend = load_backend(plan.run.source, **plan.run.spec.settings())
+        backend = load_backend(plan.run.source, **plan.run.settings())
         for chunking in plan.run.chunkings:
             if chunking != WHOLE:
                 backend.check_chunking(chunking)

@@ -3,7 +3,8 @@
 `provenance.json` stands beside each task result. Its `identity` is what
 decides the score: two records with equal identities are the same measurement,
 and a rerun with another identity never passes for it. Its `cost` is what the
-measurement took; it changes from run to run and decides nothing.
+measurement took; it changes from run to run and decides nothing. Its
+`schema_version` says which fields there may be.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from results.errors import NewerRecordError
+
 __all__ = [
+    "SCHEMA_VERSION",
     "CalibrationFacts",
     "Cost",
     "Coverage",
@@ -26,7 +30,12 @@ __all__ = [
     "RouteFacts",
     "TaskFacts",
     "TextCount",
+    "read_provenance",
 ]
+
+SCHEMA_VERSION = 2
+"""Of the provenance that this version writes. It is raised whenever a field is added or changes
+its meaning. Records without one, from before there was a version, count as version 1."""
 
 
 class _Frozen(BaseModel):
@@ -98,6 +107,10 @@ class Identity(_Frozen):
     `format` stands for this project's own code: it is raised whenever a change
     of ours moves a score or the meaning of a field, so that older records are
     recognised as stale.
+
+    A field that is added later has a default, which stands for what all records
+    before it were measured with. At its default a field is no part of the key,
+    so that those records keep theirs.
     """
 
     format: Literal[1] = 1
@@ -121,13 +134,11 @@ class Identity(_Frozen):
     """How documents become vectors."""
 
     def key(self) -> str:
-        """SHA-256 over the canonical JSON of all fields."""
-        fields = self.model_dump(mode="json")
-        # As in the records from before there were these fields.
-        if self.dim is None:
-            del fields["dim"]
-        if self.chunking == "none":
-            del fields["chunking"]
+        """SHA-256 over the canonical JSON of `format` and all fields that are not at their default.
+
+        The format is always part of it: it says what the other fields mean.
+        """
+        fields = {"format": self.format, **self.model_dump(mode="json", exclude_defaults=True)}
         canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -235,6 +246,7 @@ class Provenance(_Frozen):
     """All that stands beside a task result.
 
     Attributes:
+        schema_version: See `SCHEMA_VERSION`; 1 in records that do not state it.
         identity: What decides the score.
         key: The identity's key.
         suite: Name of the suite that the task was measured for.
@@ -255,6 +267,7 @@ class Provenance(_Frozen):
         cost: What it took this time.
     """
 
+    schema_version: int = 1
     identity: Identity
     key: str
     suite: str
@@ -272,3 +285,22 @@ class Provenance(_Frozen):
     calibration: CalibrationFacts | None = None
     environment: Environment
     cost: Cost
+
+
+def read_provenance(content: Any) -> Provenance:
+    """Provenance from JSON data.
+
+    Args:
+        content: What `provenance.json` holds.
+
+    Raises:
+        NewerRecordError: If a newer version of this project wrote it.
+        ValueError: If it is not what this version or an older one writes.
+    """
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise NewerRecordError(
+            f"it has record schema {version}, and this version of jina-eval reads up to "
+            f"{SCHEMA_VERSION}; upgrade jina-eval to read it"
+        )
+    return Provenance.model_validate(content)
