@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import ProgressDisplay, make_console, show_error
+from harness.console import ProgressDisplay, make_console, show_error, show_warning
 from harness.errors import RunError, one_line
 from harness.estimate import estimate
 from harness.executors.pool import WorkerPool
-from harness.first_line import first_line
+from harness.first_line import first_line, remarks
 from harness.output import Output, default_output
-from harness.plan import Plan, make_plan, resolve_run
+from harness.plan import Plan, ResolvedRun, make_plan, resolve_run
 from harness.run import Outcome, execute
 from harness.run_cache import describe_cache
 from harness.spec import RunSpec
@@ -27,6 +27,8 @@ from tasks.hub import find_dataset
 from tasks.loading import data_sets
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from results.published.references import Reference
 
 __all__ = ["plan_command", "report_command", "run_command"]
@@ -49,8 +51,9 @@ def run_command(
         with WorkerPool() as pool:
             for plan in plans:
                 if not quiet:
-                    progress.print(first_line(plan.run), soft_wrap=True)
+                    _introduce(plan.run, progress)
                     progress.print(_resolved_table(plan))
+                _warn(plan.run)
                 try:
                     with ProgressDisplay(progress, quiet=quiet) as display:
                         outcomes.append(execute(plan, output, display, pool))
@@ -61,6 +64,8 @@ def run_command(
             if not quiet:
                 hint = f"jina-eval report {output.folder} makes a site of it"
                 progress.print(hint, soft_wrap=True)
+    for run in runs:
+        _warn(run)  # again, below everything else that was printed
     for reason in unloaded:
         show_error(reason)
     return _exit_code(plans, outcomes) or (2 if unloaded else 0)
@@ -72,8 +77,9 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     console = make_console()
     for run in [resolve_run(spec) for spec in specs]:
         plan = make_plan(run, output.store)
-        console.print(first_line(run), soft_wrap=True)
+        _introduce(run, console)
         console.print(_resolved_table(plan))
+        _warn(run)
         console.print(render_grid(_plan_grid(plan, output)))
     return 0
 
@@ -151,6 +157,17 @@ def _exit_code(plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> int:
     rest = "; the other records are stored" if len(refused) < tasks else ""
     show_error(f"{len(refused)} of {tasks} tasks gave no score, first {refused[0]}: {first}{rest}")
     return 1 if any(outcome.crashed for outcome in outcomes) else 2
+
+
+def _introduce(run: ResolvedRun, console: Console) -> None:
+    """The first line of a run, and what mteb does otherwise with its model."""
+    for line in (first_line(run), *remarks(run)):
+        console.print(line, soft_wrap=True)
+
+
+def _warn(run: ResolvedRun) -> None:
+    if run.prompts.warning is not None:
+        show_warning(run.prompts.warning)
 
 
 def _resolved_table(plan: Plan) -> Table:

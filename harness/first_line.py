@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.prompt_facts import describe_prompts, registry_facts
 from model.precision import uses_cuda
+from model.similarity import COSINE
 
 if TYPE_CHECKING:
     from harness.plan import ResolvedRun
 
-__all__ = ["first_line"]
+__all__ = ["first_line", "remarks"]
 
 
 def first_line(run: ResolvedRun) -> str:
-    """One line that names the model, its precision and device."""
+    """One line: the model, its precision and device, where its prompts come from.
+
+    The similarity is named where it is another than the cosine.
+    """
     device = run.spec.device
     if device == "auto":
         device = "cuda" if uses_cuda(device) else "cpu"
-    return f"{run.source.name}: {run.precision} on {device}"
+    said = [f"{run.source.name}: {run.precision} on {device}"]
+    if run.source.kind != "lexical":
+        said.append(describe_prompts(run.prompts))
+    if run.source.similarity != COSINE:
+        said.append(f"similarity {run.source.similarity}")
+    return "; ".join(said)
+
+
+def remarks(run: ResolvedRun) -> tuple[str, ...]:
+    """What mteb does with the model that this run does not do, a line each."""
+    facts = registry_facts(run.source)
+    return () if facts is None else facts.notes

@@ -15,6 +15,7 @@ from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.example_texts import TextCollector
 from harness.executors.parcel import Desk
 from harness.plan import Job, ResolvedRun
+from harness.prompt_facts import registry_facts
 from model.backends import load_backend
 from model.chunking import Chunking
 from model.dense_search import DenseMtebEncoder
@@ -289,6 +290,8 @@ class TaskRunner:
             coverage=evaluation.coverage,
             text_count=_text_count(usage.total),
             text_count_by_split=_by_split(usage),
+            prompts=run.prompts,
+            registry=registry_facts(run.source),
             environment=self._environment,
             cost=Cost(
                 encoded_texts=usage.encoded_texts,

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
+from harness.prompt_facts import prompt_facts
 from harness.run_cache import open_cache
 from harness.spec import RunSpec
 from model.backends import check_settings
@@ -22,7 +23,7 @@ from model.precision import PRECISIONS, resolve_precision
 from model.routing import Routing, make_routing
 from model.source import ModelSource, resolve_model
 from model.views import View, expand_views
-from results.provenance import Identity, RouteFacts
+from results.provenance import Identity, PromptFacts, RouteFacts
 from results.record import RecordRef
 from results.store import RecordStore
 from tasks.filters import filter_tasks
@@ -69,7 +70,17 @@ class ResolvedRun:
 
     def settings(self) -> dict[str, Any]:
         """How the model is run: arguments of `model.backends.load_backend`."""
-        return {**self.spec.settings(), "precision": self.precision}
+        settings = {**self.spec.settings(), "precision": self.precision}
+        known = self.source.registry.max_length if self.source.registry is not None else None
+        if self.spec.max_length is None and known == self.source.max_length:
+            # Where the model's files state no limit, nothing else would set it.
+            settings["max_length"] = known
+        return settings
+
+    @cached_property
+    def prompts(self) -> PromptFacts:
+        """Where the prompts come from."""
+        return prompt_facts(self.spec, self.source, self.routing)
 
     @cached_property
     def as_dict(self) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from typing import Any, Literal
 from model.checkpoint import Layout, find_layout, read_facts
 from model.errors import ModelError, UnknownModelError
 from model.fingerprint import count_parameters, file_digest, fingerprint_folder, weight_files
+from model.published import published_settings
+from model.registry import RegistryEntry, registry_entry
 from model.routing import PromptConfiguration
+from model.similarity import COSINE, Similarity
 
 __all__ = ["BUILT_IN_MODELS", "PINNED_REVISIONS", "ModelSource", "resolve_model"]
 
@@ -56,7 +59,11 @@ class ModelSource:
             known once the model is loaded.
         max_length: Longest input in tokens; None for no limit, or only known
             once the model is loaded.
-        prompts: The prompts it was published with.
+        prompts: The prompts it was published with, and those that mteb's
+            registry has.
+        similarity: How two of its vectors are compared.
+        registry: What mteb's registry says of a hub model; None where it says
+            nothing, and for all other models.
         default_routing: The routing profile for a run that names none.
     """
 
@@ -69,6 +76,8 @@ class ModelSource:
     width: int | None = None
     max_length: int | None = None
     prompts: PromptConfiguration = field(default_factory=PromptConfiguration)
+    similarity: Similarity = COSINE
+    registry: RegistryEntry | None = None
     default_routing: str = "mteb"
 
 
@@ -150,8 +159,11 @@ def _folder_source(
         return _jina_source(folder, layout, name, revision)
     modules = _read_modules(folder)
     fingerprint = fingerprint_folder(folder)
-    published = _read_json(folder / "config_sentence_transformers.json")
-    prompts = published.get("prompts") or {}
+    path = folder / "config_sentence_transformers.json"
+    # Only what is on the hub under a name is what the registry speaks of.
+    entry = registry_entry(name) if name is not None and revision is not None else None
+    settings = published_settings(_read_json(path), path, entry, name or f"local/{folder.name}")
+    stated = _read_max_length(folder)
     return ModelSource(
         kind="sentence-transformers",
         name=name or f"local/{folder.name}",
@@ -160,12 +172,16 @@ def _folder_source(
         folder=folder,
         parameters=count_parameters(folder),
         width=_read_width(folder, modules),
-        max_length=_read_max_length(folder),
+        max_length=stated if stated is not None or entry is None else entry.max_length,
         prompts=PromptConfiguration(
-            prompts={key: text for key, text in prompts.items() if text},
-            default=published.get("default_prompt_name"),
+            prompts=settings.prompts,
+            default=settings.default_prompt,
             two_towers=any(module["type"].endswith(".Router") for module in modules),
+            registry=None if entry is None else entry.prompts,
+            instructions_of=name if entry is not None and entry.instructions else None,
         ),
+        similarity=settings.similarity,
+        registry=entry,
     )
 
 

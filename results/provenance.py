@@ -26,7 +26,9 @@ __all__ = [
     "Environment",
     "Identity",
     "ModelFacts",
+    "PromptFacts",
     "Provenance",
+    "RegistryFacts",
     "RouteFacts",
     "TaskFacts",
     "TextCount",
@@ -148,6 +150,60 @@ class Identity(_Frozen):
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
 
+class PromptFacts(_Frozen):
+    """Where the prompts of a run come from. The prompts themselves are the identity's routes.
+
+    Attributes:
+        origin: What decided: the run spec, the model's own configuration, mteb's registry, or
+            nothing, which means no prompts.
+        configuration: Prompts of the model's configuration by name, without empty ones.
+        registry: Prompts of mteb's registry entry by name, likewise.
+        instructions: Whether the registry's entry makes a prompt of each task's instruction.
+        warning: What the run warned of; None for nothing.
+    """
+
+    origin: Literal["run spec", "configuration", "registry", "none"]
+    configuration: Mapping[str, str] = {}
+    registry: Mapping[str, str] = {}
+    instructions: bool = False
+    warning: str | None = None
+
+    @property
+    def differ(self) -> bool:
+        """Whether configuration and registry both have prompts, and not the same ones."""
+        if not self.configuration:
+            return False
+        if self.instructions:
+            return True
+        return bool(self.registry) and _by_side(self.configuration) != _by_side(self.registry)
+
+
+def _by_side(prompts: Mapping[str, str]) -> dict[str, str]:
+    """Prompts by mteb's names; sentence-transformers knows documents by two others as well."""
+    names = {"passage": "document", "corpus": "document"}
+    return {names.get(name, name): text for name, text in prompts.items()}
+
+
+class RegistryFacts(_Frozen):
+    """What mteb's registry says of a model of the hub.
+
+    Attributes:
+        mteb_version: Version of mteb that the registry came with.
+        revision: Commit that it pins the model to.
+        loader: Name of the class or function that loads the model in mteb.
+        similarity: As it states it; None for nothing.
+        max_length: Longest input in tokens that the loader sets; None for nothing.
+        notes: What mteb does with the model that the run did not do.
+    """
+
+    mteb_version: str
+    revision: str | None
+    loader: str
+    similarity: str | None
+    max_length: int | None
+    notes: tuple[str, ...] = ()
+
+
 class Coverage(_Frozen):
     """How many examples should be scored, and for how many there was something to score.
 
@@ -263,6 +319,8 @@ class Provenance(_Frozen):
         text_count_by_split: The same for each split, where there are several
             (a text of two splits counts in both).
         calibration: Of a view in 8 bits.
+        prompts: Where its prompts come from; None in records from before this was noted.
+        registry: What mteb's registry says of the model; None where it says nothing.
         environment: Where it was measured.
         cost: What it took this time.
     """
@@ -283,6 +341,8 @@ class Provenance(_Frozen):
     text_count: TextCount
     text_count_by_split: Mapping[str, TextCount] = {}
     calibration: CalibrationFacts | None = None
+    prompts: PromptFacts | None = None
+    registry: RegistryFacts | None = None
     environment: Environment
     cost: Cost
 

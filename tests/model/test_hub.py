@@ -27,8 +27,14 @@ print(json.dumps(answer))
 """
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where what mteb's registry says is kept, so that not every process imports mteb."""
+    return tmp_path_factory.mktemp("kept") / "vectors"
+
+
 @pytest.fixture
-def ask(tmp_path):
+def ask(tmp_path, kept):
     """Resolves a model in a process of its own: the client reads its settings on import."""
 
     def call(hub, name, revision="", offline="0"):
@@ -37,6 +43,7 @@ def ask(tmp_path):
             "PYTHONPATH": str(ROOT),
             "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9",
             "HF_HOME": str(tmp_path / "home"),
+            "JINA_EVAL_CACHE": str(kept),
             "HF_HUB_OFFLINE": offline,
             "NO_PROXY": "127.0.0.1",
         }

@@ -66,7 +66,7 @@ def test_two_towers_keep_their_sides_in_every_profile():
 
 
 def test_an_unknown_profile_is_refused_with_the_allowed_ones():
-    message = "unknown routing 'papers'; allowed: paper, compact, mteb, none"
+    message = "unknown routing 'papers'; allowed: paper, compact, mteb, registry, none"
     with pytest.raises(ModelError, match=message):
         make_routing("papers", PromptConfiguration())
 
