@@ -61,7 +61,7 @@ def calibrate(task: AbsTask, encoder: MtebEncoder, dims: Iterable[int]) -> TaskC
     Raises:
         ViewError: If there is nothing to calibrate on.
     """
-    calibrator = Calibrator(dims)
+    calibrator = Calibrator(dims, encoder.unit)
     metadata = task_parts(task)[0].metadata
     fitted_on, corpus = _corpus(task)
     for (split, side), texts in _pieces(corpus):

@@ -213,6 +213,8 @@ class TaskRunner:
             vectors=bench.vectors,
             chunking=job.chunking,
             chunkings=tuple(dict.fromkeys(other.chunking for other in bench.jobs)),
+            similarity=self._run.source.similarity,
+            unit=self._run.source.truncates_to_unit,
             progress=self._desk.progress,
             clock=self._desk.clock,
         )

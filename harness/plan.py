@@ -158,6 +158,7 @@ class ResolvedRun:
             view=str(view),
             dim=view.dim if view.by_route else None,
             chunking=str(chunking),
+            similarity=self.source.similarity,
             routes=self.routes(task),
             precision=self.precision,
             max_length=self.max_length,
@@ -240,6 +241,8 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
         views = expand_views(spec.views, source.width)
     if any(view.by_route for view in views) and not routing.has_dims:
         raise RunError(f"view 'dim=route': routing {routing.name!r} states no dimensions")
+    for view in views:
+        view.check_similarity(source.similarity)
     check_settings(source, **spec.settings())
     open_cache(spec)
     all_tasks = suite.tasks(spec.seed)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from model.errors import ModelError
 
-__all__ = ["COSINE", "SIMILARITIES", "Similarity", "parse_similarity"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["COSINE", "SIMILARITIES", "Similarity", "distances", "parse_similarity"]
 
 Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 """Cosine, dot product, and the distances with their sign turned: the larger, the more alike."""
@@ -30,3 +33,23 @@ def parse_similarity(name: object, where: str) -> Similarity:
         if name == similarity:
             return similarity
     raise ModelError(f"{where} states the similarity {name!r}; allowed: {', '.join(SIMILARITIES)}")
+
+
+def distances(left: torch.Tensor, right: torch.Tensor, similarity: Similarity) -> torch.Tensor:
+    """Distances of all pairs, as `torch.cdist` defines them.
+
+    Each is computed from its own two vectors alone: not through a product of matrices, whose
+    rounding would hide small distances between long vectors.
+
+    Args:
+        left: Shape (n, width), float32.
+        right: Shape (m, width), float32.
+        similarity: "euclidean" or "manhattan".
+
+    Returns:
+        Shape (n, m), float32.
+    """
+    import torch
+
+    order = 2.0 if similarity == "euclidean" else 1.0
+    return torch.cdist(left, right, p=order, compute_mode="donot_use_mm_for_euclid_dist")

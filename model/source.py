@@ -62,6 +62,7 @@ class ModelSource:
         prompts: The prompts it was published with, and those that mteb's
             registry has.
         similarity: How two of its vectors are compared.
+        unit_length: Whether its vectors have unit length.
         registry: What mteb's registry says of a hub model; None where it says
             nothing, and for all other models.
         default_routing: The routing profile for a run that names none.
@@ -77,8 +78,17 @@ class ModelSource:
     max_length: int | None = None
     prompts: PromptConfiguration = field(default_factory=PromptConfiguration)
     similarity: Similarity = COSINE
+    unit_length: bool = True
     registry: RegistryEntry | None = None
     default_routing: str = "mteb"
+
+    @property
+    def truncates_to_unit(self) -> bool:
+        """Whether truncated vectors are brought back to unit length.
+
+        They are where only their angle counts, and where the whole ones have unit length.
+        """
+        return self.similarity == COSINE or self.unit_length
 
 
 def resolve_model(name: str, revision: str | None = None) -> ModelSource:
@@ -181,6 +191,7 @@ def _folder_source(
             instructions_of=name if entry is not None and entry.instructions else None,
         ),
         similarity=settings.similarity,
+        unit_length=any(module["type"].endswith(".Normalize") for module in modules[-1:]),
         registry=entry,
     )
 

@@ -134,6 +134,8 @@ class Identity(_Frozen):
     """Coordinates read of each vector where the route decides it; None where the view does."""
     chunking: str = "none"
     """How documents become vectors."""
+    similarity: Literal["cosine", "dot", "euclidean", "manhattan"] = "cosine"
+    """How two vectors are compared."""
 
     def key(self) -> str:
         """SHA-256 over the canonical JSON of `format` and all fields that are not at their default.

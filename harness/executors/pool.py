@@ -231,7 +231,9 @@ class _ModelDesk:
             self._backend.check_chunking(message.chunking)
             return None, ()
         if isinstance(message, Open):
-            self._search = ExactSearch(arrays[0], message.k, self._backend.device)
+            self._search = ExactSearch(
+                arrays[0], message.k, self._backend.device, message.similarity
+            )
             return None, ()
         assert self._search is not None
         if isinstance(message, Add):
