@@ -117,9 +117,8 @@ def test_adapters_are_those_that_mtebs_wrapper_chooses(task, side):
     theirs = meta.loader_kwargs["model_prompts"]
     name = get_prompt_name(theirs, task, side)
     routing = make_routing("mteb", JINA)
-    if name is None:
-        with pytest.raises(ModelError, match=f"has no row for task type '{task.type}'"):
-            routing.route(task, side)
+    if name is None:  # the wrapper passes task=None: base weights, and no prompt
+        assert routing.route(task, side) == Route()
     else:
         adapter = theirs[name]
         assert routing.route(task, side) == Route(adapter, PROMPTS[adapter])
