@@ -52,7 +52,8 @@ class SpecFlags:
     sentences=N or semantic=TOKENS. Repeat it for several."""
 
     routing: str | None = None
-    """Which adapter and prompt each task gets: paper, mteb, adapter=NAME, none, or a TOML file."""
+    """Which adapter and prompt each task gets: paper, compact, mteb, registry, adapter=NAME, none,
+    or a TOML file."""
 
     precision: str | None = None
     """Number format of the model's arithmetic: float32, bfloat16, float16 or float8. Default: auto,

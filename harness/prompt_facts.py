@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["describe_prompts", "prompt_facts", "registry_facts"]
 
 _FAMILIES = re.compile(
-    r"(?:^|[-_/.])(?:e5|bge|instructor|nomic-embed|(?:snowflake-)?arctic-embed|gte-qwen\d?"
+    r"(?:^|[-_/.])(?:e5|bge(?!-m3)|instructor|nomic-embed|(?:snowflake-)?arctic-embed|gte-qwen\d?"
     r"|qwen3-embedding|stella|mxbai-embed|embeddinggemma|ruri|frida|uae|kalm|sfr-embedding)"
     r"(?:$|[-_.\d])",
     re.IGNORECASE,
