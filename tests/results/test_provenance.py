@@ -1,11 +1,13 @@
 """What identities and provenance keep as the project grows."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from results.errors import NewerRecordError
+from results.gate.causes import differing_facts
 from results.gate.reference import GateReference
 from results.provenance import SCHEMA_VERSION, Identity, Provenance, read_provenance
 from results.store import RecordStore
@@ -63,8 +65,6 @@ def written(tmp_path, **changes):
     content = {name: value for name, value in content.items() if value is not ...}
     path.write_text(json.dumps(content))
     manifest = path.parent / "manifest.json"
-    import hashlib
-
     digests = json.loads(manifest.read_text())
     digests[f"{record.ref.task}/provenance.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest.write_text(json.dumps(digests))
@@ -94,3 +94,8 @@ def test_provenance_survives_json():
     content = json.loads(provenance.model_dump_json())
     assert read_provenance(content) == provenance
     assert isinstance(provenance, Provenance)
+
+
+def test_the_gate_names_another_similarity():
+    was, now = make_record().provenance, make_record(similarity="dot").provenance
+    assert "similarity: cosine, now dot" in differing_facts(was, now)
