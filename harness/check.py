@@ -19,6 +19,7 @@ from harness.check_run import Measured, drop_vectors, measure, planned_places, r
 from harness.code_version import code_version
 from harness.console import make_console
 from harness.errors import RunError, is_user_error
+from harness.first_line import warn
 from harness.output import default_output
 from harness.plan import ResolvedRun, resolve_run
 from harness.spec import DEFAULT_MODELS, RunSpec, given_values, load_specs
@@ -99,6 +100,7 @@ def _check(request: CheckRequest) -> int:
     policy = read_policy(request.policy or request.reference / POLICY)
     spec, given = check_spec(request, reference_spec(reference))
     run = resolve_run(spec)
+    warn(run)
     places = _places(reference, run, given)
     folder = check_folder(request.output, spec)
     if request.runs:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import ProgressDisplay, make_console, show_error, show_warning
+from harness.console import ProgressDisplay, make_console, show_error
 from harness.errors import RunError, one_line
 from harness.estimate import estimate
 from harness.executors.pool import WorkerPool
-from harness.first_line import first_line, remarks
+from harness.first_line import first_line, remarks, warn
 from harness.output import Output, default_output
 from harness.plan import Plan, ResolvedRun, make_plan, resolve_run
 from harness.run import Outcome, execute
@@ -53,7 +53,7 @@ def run_command(
                 if not quiet:
                     _introduce(plan.run, progress)
                     progress.print(_resolved_table(plan))
-                _warn(plan.run)
+                warn(plan.run)
                 try:
                     with ProgressDisplay(progress, quiet=quiet) as display:
                         outcomes.append(execute(plan, output, display, pool))
@@ -65,7 +65,7 @@ def run_command(
                 hint = f"jina-eval report {output.folder} makes a site of it"
                 progress.print(hint, soft_wrap=True)
     for run in runs:
-        _warn(run)  # again, below everything else that was printed
+        warn(run)  # again, below everything else that was printed
     for reason in unloaded:
         show_error(reason)
     return _exit_code(plans, outcomes) or (2 if unloaded else 0)
@@ -79,7 +79,7 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
         plan = make_plan(run, output.store)
         _introduce(run, console)
         console.print(_resolved_table(plan))
-        _warn(run)
+        warn(run)
         console.print(render_grid(_plan_grid(plan, output)))
     return 0
 
@@ -163,11 +163,6 @@ def _introduce(run: ResolvedRun, console: Console) -> None:
     """The first line of a run, and what mteb does otherwise with its model."""
     for line in (first_line(run), *remarks(run)):
         console.print(line, soft_wrap=True)
-
-
-def _warn(run: ResolvedRun) -> None:
-    if run.prompts.warning is not None:
-        show_warning(run.prompts.warning)
 
 
 def _resolved_table(plan: Plan) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.console import show_warning
 from harness.prompt_facts import describe_prompts, registry_facts
 from model.precision import uses_cuda
 from model.similarity import COSINE
@@ -11,7 +12,7 @@ from model.similarity import COSINE
 if TYPE_CHECKING:
     from harness.plan import ResolvedRun
 
-__all__ = ["first_line", "remarks"]
+__all__ = ["first_line", "remarks", "warn"]
 
 
 def first_line(run: ResolvedRun) -> str:
@@ -34,3 +35,9 @@ def remarks(run: ResolvedRun) -> tuple[str, ...]:
     """What mteb does with the model that this run does not do, a line each."""
     facts = registry_facts(run.source)
     return () if facts is None else facts.notes
+
+
+def warn(run: ResolvedRun) -> None:
+    """Say on standard error, quiet or not, that a model runs without the prompts it needs."""
+    if run.prompts.warning is not None:
+        show_warning(run.prompts.warning)

@@ -14,6 +14,7 @@ from harness.first_line import first_line, remarks
 from harness.plan import resolve_run
 from harness.spec import RunSpec
 from model.backends import load_backend
+from model.registry import RegistryEntry
 from model.routing import make_routing
 from model.source import resolve_model
 from tests.hub_server import COMMIT, point_client_to, serve_hub
@@ -172,3 +173,36 @@ def test_what_mteb_does_otherwise_is_said():
     said = " ".join(remarks(resolve("nomic-ai/nomic-embed-text-v1.5")))
     assert "mteb runs it through NomicWrapper, whose own processing is not reproduced" in said
     assert "mteb runs code of its checkpoint, which jina-eval never does" in said
+
+
+def limited(monkeypatch, **values):
+    """Let the registry say something else of a model's loader."""
+    entry = RegistryEntry("2", COMMIT, "SentenceTransformerEncoderWrapper", **values)
+    monkeypatch.setattr("model.source.registry_entry", lambda name: entry)
+
+
+def test_the_registrys_maximum_length_holds_where_the_files_state_none(monkeypatch):
+    limited(monkeypatch, max_length=32)
+    monkeypatch.setattr("model.source._read_max_length", lambda folder: None)
+    run = resolve("me/my-bert")
+    assert run.max_length == run.identity(run.tasks[0], run.views[0]).max_length == 32
+    assert load_backend(run.source, **run.settings()).max_length == 32
+
+
+def test_what_the_files_state_wins_over_the_registry_and_is_said(monkeypatch):
+    limited(monkeypatch, max_length=32, not_applied=("add_eos_token=True",))
+    run = resolve("me/my-bert")
+    assert (run.max_length, run.settings()["max_length"]) == (64, None)
+    said = " ".join(remarks(run))
+    assert "mteb cuts its texts at 32 tokens, its files at 64" in said
+    assert "arguments of mteb's loader that are not applied: add_eos_token=True" in said
+
+
+def test_the_registrys_similarity_holds_where_the_configuration_states_none(monkeypatch):
+    limited(monkeypatch, similarity="dot")
+    run = resolve("me/my-bert")
+    assert run.identity(run.tasks[0], run.views[0]).similarity == "dot"
+    assert "similarity dot" in first_line(run)
+    run = resolve(E5.replace("e5-small-v2", "multilingual-e5-small"))
+    assert run.source.similarity == "cosine"
+    assert "mteb states the similarity dot, its configuration another" in remarks(run)
