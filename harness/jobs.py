@@ -14,7 +14,7 @@ from harness.errors import EvaluationError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.example_texts import TextCollector
 from harness.executors.parcel import Desk
-from harness.plan import Job, ResolvedRun
+from harness.plan import Job, ResolvedRun, route_of_part
 from harness.prompt_facts import registry_facts
 from model.backends import load_backend
 from model.chunking import Chunking
@@ -246,12 +246,13 @@ class TaskRunner:
     @staticmethod
     def _check_routes(job: Job, usage: Usage) -> None:
         """What was used must be what was planned: it is part of the record's identity."""
-        for side, route in usage.routes.items():
+        planned = job.identity.routes
+        for (task, side), route in usage.task_routes.items():
             used = RouteFacts(adapter=route.adapter, prompt=route.prompt)
-            if job.identity.routes.get(side) != used:
+            if planned.get(side, planned.get(route_of_part(task, side))) != used:
                 raise EvaluationError(
                     f"task {job.ref.task}: mteb asked for side {side!r} with route {used}, "
-                    f"planned were {dict(job.identity.routes)}"
+                    f"planned were {dict(planned)}"
                 )
 
     def _provenance(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
     from mteb.types import PromptType
 
-__all__ = ["Job", "Plan", "ResolvedRun", "make_plan", "resolve_run"]
+__all__ = ["Job", "Plan", "ResolvedRun", "make_plan", "resolve_run", "route_of_part"]
 
 
 @dataclass(frozen=True)
@@ -169,20 +169,26 @@ class ResolvedRun:
     def routes(self, task: AbsTask) -> Mapping[str, RouteFacts]:
         """Adapter and prompt of each side of a task.
 
+        Where the parts of an aggregate task differ on a side, that of each part: see
+        `route_of_part`.
+
         Raises:
-            RunError: If the parts of an aggregate task have different routes.
+            ModelError: If the routing has no row for the task.
         """
-        facts: dict[str, RouteFacts] = {}
+        sides: dict[str, dict[str, RouteFacts]] = {}
         for part in task_parts(task):
             for side in prompt_types(part):
                 route = self.routing.route(part.metadata, side)
                 found = RouteFacts(adapter=route.adapter, prompt=route.prompt)
                 name = "" if side is None else str(side.value)
-                if facts.setdefault(name, found) != found:
-                    raise RunError(
-                        f"task {task.metadata.name}: routing {self.routing.name!r} gives its part "
-                        f"{part.metadata.name} another route than the parts before it"
-                    )
+                sides.setdefault(name, {})[part.metadata.name] = found
+        facts: dict[str, RouteFacts] = {}
+        for name, by_part in sides.items():
+            first, *others = by_part.values()
+            if all(found == first for found in others):
+                facts[name] = first
+            else:
+                facts |= {route_of_part(part, name): found for part, found in by_part.items()}
         return facts
 
 
@@ -318,6 +324,11 @@ def _data(task: AbsTask) -> tuple[str, str]:
     ]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     return f"the {len(parts)} parts of {task.metadata.name}", digest[:40]
+
+
+def route_of_part(part: str, side: str) -> str:
+    """What a route is called that only one part of an aggregate task has, as "PART/query"."""
+    return f"{part}/{side}"
 
 
 def is_search(task: AbsTask) -> bool:

@@ -170,7 +170,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             ModelError: If a text is no text, or a vector is no embedding.
         """
         route = self.routing.route(task_metadata, prompt_type)
-        self.usage.routes["" if prompt_type is None else str(prompt_type.value)] = route
+        side = "" if prompt_type is None else str(prompt_type.value)
+        self.usage.routes[side] = self.usage.task_routes[task_metadata.name, side] = route
         check_texts(texts)
         place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         distinct = list(place)

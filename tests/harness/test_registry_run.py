@@ -10,14 +10,22 @@ from mteb.mocks import MOCK_TASK_TEST_GRID
 from mteb.types import PromptType
 
 from harness.cli import main
+from harness.errors import EvaluationError
 from harness.first_line import first_line, remarks
-from harness.plan import resolve_run
+from harness.jobs import TaskRunner
+from harness.plan import Job, resolve_run
 from harness.spec import RunSpec
 from model.backends import load_backend
+from model.chunking import WHOLE
 from model.registry import RegistryEntry
-from model.routing import make_routing
+from model.routing import Route, make_routing
 from model.source import resolve_model
+from model.usage import Usage
+from model.views import View
+from results.provenance import RouteFacts
+from results.record import RecordRef
 from tests.hub_server import COMMIT, point_client_to, serve_hub
+from tests.results.factories import make_identity
 
 E5 = "intfloat/e5-small-v2"
 TASKS = "PerlFaqRetrieval,LeeDocumentSTS"
@@ -206,3 +214,35 @@ def test_the_registrys_similarity_holds_where_the_configuration_states_none(monk
     run = resolve(E5.replace("e5-small-v2", "multilingual-e5-small"))
     assert run.source.similarity == "cosine"
     assert "mteb states the similarity dot, its configuration another" in remarks(run)
+
+
+def test_parts_of_a_task_may_have_prompts_of_their_own(monkeypatch):
+    """By task name, as mteb looks them up; routes name the parts only where they differ."""
+    prompts = {"query": "q: ", "CQADupstackGisRetrieval-query": "gis: ", "document": "d: "}
+    limited(monkeypatch, prompts=prompts)
+    run = resolve("me/my-bert", suite="english-v1", tasks=("CQADupstackRetrieval", "SciFact"))
+    cqa, scifact = sorted(run.tasks, key=lambda task: task.metadata.name)
+    plain = {side: one.prompt for side, one in run.routes(scifact).items()}
+    assert plain == {"query": "q: ", "document": "d: "}
+    routes = {side: one.prompt for side, one in run.routes(cqa).items()}
+    assert len(routes) == 13
+    assert routes.pop("document") == "d: "
+    assert routes.pop("CQADupstackGisRetrieval/query") == "gis: "
+    assert routes["CQADupstackTexRetrieval/query"] == "q: "
+    assert set(routes.values()) == {"q: "}
+
+
+def test_a_part_that_is_encoded_otherwise_than_planned_is_refused():
+    planned = {
+        "A/query": RouteFacts(adapter=None, prompt="a "),
+        "B/query": RouteFacts(adapter=None, prompt="b "),
+        "document": RouteFacts(adapter=None, prompt=""),
+    }
+    identity = make_identity(routes=planned)
+    job = Job(None, View(), WHOLE, RecordRef("m", "1", None, "Both"), identity, stored=False)
+    usage = Usage()
+    usage.task_routes |= {("A", "query"): Route(None, "a "), ("B", "document"): Route()}
+    TaskRunner._check_routes(job, usage)
+    usage.task_routes["B", "query"] = Route(None, "a ")
+    with pytest.raises(EvaluationError, match="asked for side 'query' with route"):
+        TaskRunner._check_routes(job, usage)
