@@ -11,7 +11,7 @@ from harness.plan import make_plan, resolve_run
 from harness.spec import RunSpec
 from results.gate.reference import GateReference
 from results.store import RecordStore
-from tests.results.test_provenance import REFERENCE
+from tests.results.test_record_schema import REFERENCE
 
 TASK = "LeeDocumentSTS"
 
