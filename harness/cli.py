@@ -238,7 +238,7 @@ def encode(
     view: Annotated[str, Parameter(name=["--view", "-v"])] = "dim=full",
     input_format: str | None = None,
     revision: str | None = None,
-    precision: str = "float32",
+    precision: str = "auto",
     max_length: int | None = None,
     device: str = "auto",
     attention: str = "auto",
@@ -274,7 +274,8 @@ def encode(
     revision
         Branch, tag or commit of a hub model.
     precision
-        Number format of the model's arithmetic: float32, bfloat16, float16 or float8.
+        Number format of the model's arithmetic: float32, bfloat16, float16 or float8; auto is the
+        checkpoint's own on a GPU and float32 on a CPU.
     max_length
         Cut texts after this many tokens; the model's own limit if left out.
     device

@@ -13,8 +13,9 @@ from harness.console import ProgressDisplay, make_console, show_error
 from harness.errors import RunError
 from harness.estimate import estimate
 from harness.executors.pool import WorkerPool
+from harness.first_line import first_line, remarks, warn
 from harness.output import Output, default_output
-from harness.plan import Plan, make_plan, resolve_run
+from harness.plan import Plan, ResolvedRun, make_plan, resolve_run
 from harness.run import Outcome, execute
 from harness.run_cache import describe_cache
 from harness.run_models import ModelFailures, resolve_runs, run_models
@@ -26,6 +27,8 @@ from tasks.hub import find_dataset
 from tasks.loading import data_sets
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from results.published.references import Reference
 
 __all__ = ["plan_command", "report_command", "run_command"]
@@ -47,7 +50,9 @@ def run_command(
 
         def run(plan: Plan, pool: WorkerPool) -> Outcome:
             if not quiet:
+                _introduce(plan.run, progress)
                 progress.print(_resolved_table(plan))
+            warn(plan.run)
             with ProgressDisplay(progress, quiet=quiet) as display:
                 return execute(plan, output, display, pool)
 
@@ -57,6 +62,8 @@ def run_command(
             if not quiet:
                 hint = f"jina-eval report {output.folder} makes a site of it"
                 progress.print(hint, soft_wrap=True)
+    for resolved in runs:
+        warn(resolved)  # again, below everything else that was printed
     for reason in failures.reasons:
         show_error(reason)
     code = (
@@ -73,7 +80,9 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     console = make_console()
     for run in [resolve_run(spec) for spec in specs]:
         plan = make_plan(run, output.store)
+        _introduce(run, console)
         console.print(_resolved_table(plan))
+        warn(run)
         console.print(render_grid(_plan_grid(plan, output)))
     return 0
 
@@ -165,6 +174,12 @@ def _check_complete(plans: Sequence[Plan], store: RecordStore) -> int:
         "why; the same command goes on from there"
     )
     return 2
+
+
+def _introduce(run: ResolvedRun, console: Console) -> None:
+    """The first line of a run, and what mteb does otherwise with its model."""
+    for line in (first_line(run), *remarks(run)):
+        console.print(line, soft_wrap=True)
 
 
 def _resolved_table(plan: Plan) -> Table:

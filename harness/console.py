@@ -37,7 +37,14 @@ if TYPE_CHECKING:
     from results.record import Record
     from tasks.hub import DataSet
 
-__all__ = ["ProgressDisplay", "encode_progress", "make_console", "quiet_libraries", "show_error"]
+__all__ = [
+    "ProgressDisplay",
+    "encode_progress",
+    "make_console",
+    "quiet_libraries",
+    "show_error",
+    "show_warning",
+]
 
 _MIN_WIDTH = 100
 
@@ -72,6 +79,12 @@ def make_console(*, stderr: bool = False) -> Console:
 def show_error(message: str) -> None:
     """One line on standard error."""
     sys.stderr.write(f"error: {visible(message)}\n")
+
+
+def show_warning(message: str) -> None:
+    """One line on standard error, bold on a terminal; shown also where a run is quiet."""
+    console = make_console(stderr=True)
+    console.print(Text(f"warning: {message}", style="bold yellow"), soft_wrap=True)
 
 
 def quiet_libraries() -> None:

@@ -15,7 +15,8 @@ from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.example_texts import TextCollector
 from harness.example_units import ExampleUnits
 from harness.executors.parcel import Desk
-from harness.plan import Job, ResolvedRun
+from harness.plan import Job, ResolvedRun, route_of_part
+from harness.prompt_facts import registry_facts
 from model.backends import load_backend
 from model.chunking import Chunking
 from model.dense_search import DenseMtebEncoder
@@ -23,6 +24,7 @@ from model.mteb_encoder import MtebEncoder, model_meta
 from model.task_vectors import TaskVectors
 from model.usage import TextTally, Usage
 from results.provenance import (
+    SCHEMA_VERSION,
     CalibrationFacts,
     Cost,
     Environment,
@@ -113,7 +115,7 @@ class TaskParcel:
         """
         backend = desk.backend
         if backend is None:
-            backend = load_backend(self.run.source, **self.run.spec.settings())
+            backend = load_backend(self.run.source, **self.run.settings())
         environment = self.environment or describe_environment(backend)
         runner = TaskRunner(self.run, backend, environment, desk)
         yield from enumerate(runner.records(self.jobs))
@@ -215,6 +217,8 @@ class TaskRunner:
             vectors=bench.vectors,
             chunking=job.chunking,
             chunkings=tuple(dict.fromkeys(other.chunking for other in bench.jobs)),
+            similarity=self._run.source.similarity,
+            unit=self._run.source.truncates_to_unit,
             progress=self._desk.progress,
             clock=self._desk.clock,
         )
@@ -246,12 +250,13 @@ class TaskRunner:
     @staticmethod
     def _check_routes(job: Job, usage: Usage) -> None:
         """What was used must be what was planned: it is part of the record's identity."""
-        for side, route in usage.routes.items():
+        planned = job.identity.routes
+        for (task, side), route in usage.task_routes.items():
             used = RouteFacts(adapter=route.adapter, prompt=route.prompt)
-            if job.identity.routes.get(side) != used:
+            if planned.get(side, planned.get(route_of_part(task, side))) != used:
                 raise EvaluationError(
                     f"task {job.ref.task}: mteb asked for side {side!r} with route {used}, "
-                    f"planned were {dict(job.identity.routes)}"
+                    f"planned were {dict(planned)}"
                 )
 
     def _provenance(
@@ -260,6 +265,7 @@ class TaskRunner:
         run, identity, metadata = self._run, job.identity, job.task.metadata
         width = run.source.width if run.source.width is not None else self._backend.width
         return Provenance(
+            schema_version=SCHEMA_VERSION,
             identity=identity,
             key=identity.key(),
             suite=run.suite.name,
@@ -291,6 +297,8 @@ class TaskRunner:
             coverage=evaluation.coverage,
             text_count=_text_count(usage.total),
             text_count_by_split=_by_split(usage),
+            prompts=run.prompts,
+            registry=registry_facts(run.source),
             environment=self._environment,
             cost=Cost(
                 encoded_texts=usage.encoded_texts,

@@ -151,7 +151,7 @@ def _events(
 
     backend = environment = None
     if plan.run.source.kind != "lexical" or pool is None:
-        backend = load_backend(plan.run.source, **plan.run.spec.settings())
+        backend = load_backend(plan.run.source, **plan.run.settings())
         for chunking, prompt in _document_prompts(plan):
             backend.check_chunking(chunking, prompt)
         environment = describe_environment(backend)
@@ -172,9 +172,11 @@ def _events(
 def _document_prompts(plan: Plan) -> dict[tuple[Chunking, str], None]:
     """Chunkings with the prompts that documents are read behind, each pair once."""
     return {
-        (job.chunking, job.identity.routes["document"].prompt): None
+        (job.chunking, route.prompt): None
         for job in plan.missing
         if job.identity.chunking != "none"
+        for side, route in job.identity.routes.items()
+        if side.rpartition("/")[2] == "document"  # of an aggregate's parts, PART/document
     }
 
 

@@ -31,7 +31,7 @@ _OF_EMBEDDING_MODELS = ("views", "chunkings", "routing", "cache", "cache_size", 
 
 _MAY_BE_PATHS = ("model", "routing", "cache")
 
-Precision = Literal["float32", "bfloat16", "float16", "float8"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "float8"]
 
 
 _Name = Annotated[StrictStr, Field(min_length=1)]
@@ -54,7 +54,8 @@ class RunSpec(BaseModel):
         chunkings: How documents of searches become vectors, such as "late:fixed=256"; empty for
             "none".
         routing: Name of the routing profile; None for the model's own.
-        precision: Number format of the model's arithmetic.
+        precision: Number format of the model's arithmetic; "auto" for the checkpoint's own on a
+            GPU and float32 on a CPU.
         max_length: Longest input in tokens; None for the model's own limit.
         seed: Seed of every random choice in the evaluation (mteb's is 42).
         device: "auto", "cpu", "cuda", "cuda:N" or "mps". Does not decide scores.
@@ -86,7 +87,7 @@ class RunSpec(BaseModel):
     views: tuple[StrictStr, ...] = ()
     chunkings: tuple[StrictStr, ...] = ()
     routing: _Name | None = None
-    precision: Precision = "float32"
+    precision: Precision = "auto"
     max_length: Annotated[StrictInt, Field(ge=1)] | None = None
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 42
     device: StrictStr = "auto"
@@ -108,7 +109,7 @@ class RunSpec(BaseModel):
         )
 
     def settings(self) -> dict[str, Any]:
-        """How the model is to be run: arguments of `model.backends.load_backend`."""
+        """How the model is asked to be run: arguments of `model.backends.load_backend`."""
         return self.model_dump(include=set(_SETTINGS))
 
     def given(self) -> dict[str, Any]:

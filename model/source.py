@@ -16,11 +16,14 @@ from typing import Any, Literal
 from jina_eval.core.errors import ReadError
 from jina_eval.core.reading import read_json, shown_path
 from model.checkpoint import Layout, find_layout, read_facts
-from model.configuration import get_number, get_text, get_texts
+from model.configuration import get_number, get_text
 from model.errors import BrokenModelError, ModelError, UnknownModelError
 from model.fingerprint import count_parameters, fingerprint_folder, weight_files
 from model.package_files import MINILM_FILES, differing_file
+from model.published import published_settings
+from model.registry import RegistryEntry, registry_entry
 from model.routing import PromptConfiguration
+from model.similarity import COSINE, Similarity
 
 __all__ = ["BUILT_IN_MODELS", "PINNED_REVISIONS", "ModelSource", "resolve_model"]
 
@@ -59,7 +62,12 @@ class ModelSource:
             known once the model is loaded.
         max_length: Longest input in tokens; None for no limit, or only known
             once the model is loaded.
-        prompts: The prompts it was published with.
+        prompts: The prompts it was published with, and those that mteb's
+            registry has.
+        similarity: How two of its vectors are compared.
+        unit_length: Whether its vectors have unit length.
+        registry: What mteb's registry says of a hub model; None where it says
+            nothing, and for all other models.
         default_routing: The routing profile for a run that names none.
     """
 
@@ -72,7 +80,18 @@ class ModelSource:
     width: int | None = None
     max_length: int | None = None
     prompts: PromptConfiguration = field(default_factory=PromptConfiguration)
+    similarity: Similarity = COSINE
+    unit_length: bool = True
+    registry: RegistryEntry | None = None
     default_routing: str = "mteb"
+
+    @property
+    def truncates_to_unit(self) -> bool:
+        """Whether truncated vectors are brought back to unit length.
+
+        They are where only their angle counts, and where the whole ones have unit length.
+        """
+        return self.similarity == COSINE or self.unit_length
 
 
 def resolve_model(name: str, revision: str | None = None) -> ModelSource:
@@ -196,9 +215,11 @@ def _folder_source(
         return _jina_source(folder, layout, name, revision)
     modules = _read_modules(folder)
     fingerprint = fingerprint_folder(folder)
-    described = folder / "config_sentence_transformers.json"
-    published = _read_json(described)
-    prompts = get_texts(published, "prompts", described)
+    path = folder / "config_sentence_transformers.json"
+    # Only what is on the hub under a name is what the registry speaks of.
+    entry = registry_entry(name) if name is not None and revision is not None else None
+    settings = published_settings(_read_json(path), path, entry, name or f"local/{folder.name}")
+    stated = _read_max_length(folder)
     return ModelSource(
         kind="sentence-transformers",
         name=name or f"local/{folder.name}",
@@ -207,12 +228,17 @@ def _folder_source(
         folder=folder,
         parameters=count_parameters(folder),
         width=_read_width(folder, modules),
-        max_length=_read_max_length(folder),
+        max_length=stated if stated is not None or entry is None else entry.max_length,
         prompts=PromptConfiguration(
-            prompts={key: text for key, text in prompts.items() if text},
-            default=get_text(published, "default_prompt_name", described),
+            prompts=settings.prompts,
+            default=settings.default_prompt,
             two_towers=any(module["type"].endswith(".Router") for module in modules),
+            registry=None if entry is None else entry.prompts,
+            instructions_of=name if entry is not None and entry.instructions else None,
         ),
+        similarity=settings.similarity,
+        unit_length=any(module["type"].endswith(".Normalize") for module in modules[-1:]),
+        registry=entry,
     )
 
 

@@ -65,6 +65,7 @@ class Usage:
 
     Attributes:
         routes: The route of each prompt type ("query", "document", "" for the only side).
+        task_routes: The same by name of the task, or of an aggregate's part, and prompt type.
         total: All its texts.
         by_split: The texts of each split.
         encoded_texts: Texts that went through the model, the others were at hand.
@@ -73,6 +74,7 @@ class Usage:
     """
 
     routes: dict[str, Route] = field(default_factory=dict)
+    task_routes: dict[tuple[str, str], Route] = field(default_factory=dict)
     total: TextTally = field(default_factory=TextTally)
     by_split: dict[str, TextTally] = field(default_factory=dict)
     encoded_texts: int = 0

@@ -3,7 +3,8 @@
 `provenance.json` stands beside each task result. Its `identity` is what
 decides the score: two records with equal identities are the same measurement,
 and a rerun with another identity never passes for it. Its `cost` is what the
-measurement took; it changes from run to run and decides nothing.
+measurement took; it changes from run to run and decides nothing. Its
+`schema_version` says which fields there may be.
 """
 
 from __future__ import annotations
@@ -15,18 +16,28 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from results.errors import NewerRecordError
+
 __all__ = [
+    "SCHEMA_VERSION",
     "CalibrationFacts",
     "Cost",
     "Coverage",
     "Environment",
     "Identity",
     "ModelFacts",
+    "PromptFacts",
     "Provenance",
+    "RegistryFacts",
     "RouteFacts",
     "TaskFacts",
     "TextCount",
+    "read_provenance",
 ]
+
+SCHEMA_VERSION = 2
+"""Of the provenance that this version writes. It is raised whenever a field is added or changes
+its meaning. Records without one, from before there was a version, count as version 1."""
 
 
 class _Frozen(BaseModel):
@@ -98,6 +109,10 @@ class Identity(_Frozen):
     `format` stands for this project's own code: it is raised whenever a change
     of ours moves a score or the meaning of a field, so that older records are
     recognised as stale.
+
+    A field that is added later has a default, which stands for what all records
+    before it were measured with. At its default a field is no part of the key,
+    so that those records keep theirs.
     """
 
     format: Literal[1] = 1
@@ -119,15 +134,15 @@ class Identity(_Frozen):
     """Coordinates read of each vector where the route decides it; None where the view does."""
     chunking: str = "none"
     """How documents become vectors."""
+    similarity: Literal["cosine", "dot", "euclidean", "manhattan"] = "cosine"
+    """How two vectors are compared."""
 
     def key(self) -> str:
-        """SHA-256 over the canonical JSON of all fields."""
-        fields = self.model_dump(mode="json")
-        # As in the records from before there were these fields.
-        if self.dim is None:
-            del fields["dim"]
-        if self.chunking == "none":
-            del fields["chunking"]
+        """SHA-256 over the canonical JSON of `format` and all fields that are not at their default.
+
+        The format is always part of it: it says what the other fields mean.
+        """
+        fields = {"format": self.format, **self.model_dump(mode="json", exclude_defaults=True)}
         canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -135,6 +150,60 @@ class Identity(_Frozen):
         """Fields in which the two differ: name to (own value, other's value)."""
         mine, theirs = self.model_dump(), other.model_dump()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+class PromptFacts(_Frozen):
+    """Where the prompts of a run come from. The prompts themselves are the identity's routes.
+
+    Attributes:
+        origin: What decided: the run spec, the model's own configuration, mteb's registry, or
+            nothing, which means no prompts.
+        configuration: Prompts of the model's configuration by name, without empty ones.
+        registry: Prompts of mteb's registry entry by name, likewise.
+        instructions: Whether the registry's entry makes a prompt of each task's instruction.
+        warning: What the run warned of; None for nothing.
+    """
+
+    origin: Literal["run spec", "configuration", "registry", "none"]
+    configuration: Mapping[str, str] = {}
+    registry: Mapping[str, str] = {}
+    instructions: bool = False
+    warning: str | None = None
+
+    @property
+    def differ(self) -> bool:
+        """Whether configuration and registry both have prompts, and not the same ones."""
+        if not self.configuration:
+            return False
+        if self.instructions:
+            return True
+        return bool(self.registry) and _by_side(self.configuration) != _by_side(self.registry)
+
+
+def _by_side(prompts: Mapping[str, str]) -> dict[str, str]:
+    """Prompts by mteb's names; sentence-transformers knows documents by two others as well."""
+    names = {"passage": "document", "corpus": "document"}
+    return {names.get(name, name): text for name, text in prompts.items()}
+
+
+class RegistryFacts(_Frozen):
+    """What mteb's registry says of a model of the hub.
+
+    Attributes:
+        mteb_version: Version of mteb that the registry came with.
+        revision: Commit that it pins the model to.
+        loader: Name of the class or function that loads the model in mteb.
+        similarity: As it states it; None for nothing.
+        max_length: Longest input in tokens that the loader sets; None for nothing.
+        notes: What mteb does with the model that the run did not do.
+    """
+
+    mteb_version: str
+    revision: str | None
+    loader: str
+    similarity: str | None
+    max_length: int | None
+    notes: tuple[str, ...] = ()
 
 
 class Coverage(_Frozen):
@@ -246,6 +315,7 @@ class Provenance(_Frozen):
     """All that stands beside a task result.
 
     Attributes:
+        schema_version: See `SCHEMA_VERSION`; 1 in records that do not state it.
         identity: What decides the score.
         key: The identity's key.
         suite: Name of the suite that the task was measured for.
@@ -262,10 +332,13 @@ class Provenance(_Frozen):
         text_count_by_split: The same for each split, where there are several
             (a text of two splits counts in both).
         calibration: Of a view in 8 bits.
+        prompts: Where its prompts come from; None in records from before this was noted.
+        registry: What mteb's registry says of the model; None where it says nothing.
         environment: Where it was measured.
         cost: What it took this time.
     """
 
+    schema_version: int = 1
     identity: Identity
     key: str
     suite: str
@@ -281,5 +354,26 @@ class Provenance(_Frozen):
     text_count: TextCount
     text_count_by_split: Mapping[str, TextCount] = {}
     calibration: CalibrationFacts | None = None
+    prompts: PromptFacts | None = None
+    registry: RegistryFacts | None = None
     environment: Environment
     cost: Cost
+
+
+def read_provenance(content: Any) -> Provenance:
+    """Provenance from JSON data.
+
+    Args:
+        content: What `provenance.json` holds.
+
+    Raises:
+        NewerRecordError: If a newer version of this project wrote it.
+        ValueError: If it is not what this version or an older one writes.
+    """
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise NewerRecordError(
+            f"it has record schema {version}, and this version of jina-eval reads up to "
+            f"{SCHEMA_VERSION}; upgrade jina-eval to read it"
+        )
+    return Provenance.model_validate(content)

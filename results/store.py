@@ -28,12 +28,13 @@ from results.atomic import write_atomic
 from results.errors import (
     CorruptRecordError,
     CorruptTextsError,
+    NewerRecordError,
     NoExamplesError,
     StaleRecordError,
 )
 from results.examples import decode_examples, encode_examples
 from results.identities import check_scores
-from results.provenance import Identity, Provenance
+from results.provenance import Identity, read_provenance
 from results.record import Record, RecordRef
 from results.texts import ExampleTexts, decode_texts, encode_texts, join_texts
 
@@ -87,6 +88,7 @@ class RecordStore:
         Raises:
             CorruptRecordError: If a file is missing, unreadable or changed.
             ImpossibleScoresError: If its metrics contradict one another.
+            NewerRecordError: If a newer version of this project wrote it.
         """
         folder = self.folder(ref)
         manifest = self._manifest(ref)
@@ -103,8 +105,10 @@ class RecordStore:
             record = Record(
                 ref=ref,
                 task_result=parse_json(task_result, "its task result", dict),
-                provenance=Provenance.model_validate_json(provenance),
+                provenance=read_provenance(parse_json(provenance, "its provenance", dict)),
             )
+        except NewerRecordError as error:
+            raise NewerRecordError(f"record {folder / ref.task}: {error}") from error
         except (ValueError, ValidationError) as error:
             raise self._corrupt(ref, manifest, f"not readable by this version ({error})") from error
         check_scores(record.task_result)

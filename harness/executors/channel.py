@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from model.similarity import COSINE, Similarity
+
 if TYPE_CHECKING:
     from harness.executors.parcel import Parcel
     from model.backend import Backend, Encoded
@@ -106,6 +108,7 @@ class Open:
     """Start a search for `k` documents a query; the queries' vectors follow. Answer: seconds."""
 
     k: int
+    similarity: Similarity = COSINE
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from jina_eval.core.display import csv_text
 from jina_eval.core.reading import parse_json
 from results.atomic import write_atomic
-from results.errors import NoExamplesError, RecordError
+from results.errors import NewerRecordError, NoExamplesError, RecordError
 from results.examples import COLUMNS
 from results.gate.policy import DEFAULT_POLICY
 from results.identities import check_scores
-from results.provenance import Provenance
+from results.provenance import read_provenance
 from results.record import Record, RecordRef
 
 if TYPE_CHECKING:
@@ -354,8 +354,10 @@ def _read_records(content: bytes, folder: Path) -> Iterable[Record]:
             yield Record(
                 ref=RecordRef(**data["ref"]),
                 task_result=data["task_result"],
-                provenance=Provenance.model_validate(data["provenance"]),
+                provenance=read_provenance(data["provenance"]),
             )
+    except NewerRecordError as error:
+        raise GateReferenceError(f"reference {folder / _RECORDS}: {error}") from error
     except (lzma.LZMAError, EOFError, KeyError, TypeError, ValueError) as error:
         what = " ".join(str(error).split())
         raise GateReferenceError(

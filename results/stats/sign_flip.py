@@ -216,11 +216,9 @@ def _saddlepoint(cumulants: _Cumulants, x: float) -> float:
     t = x
     for _ in range(100):
         first, second = cumulants.slopes(t)
-        step = (x - first) / max(second, _TINY)
-        new = max(t / 2, min(t + step, 2 * t + 1))
-        if abs(new - t) <= 1e-12 * new:
-            return float(new)
-        t = float(new)
+        last, t = t, max(t / 2, min(t + (x - first) / max(second, _TINY), 2 * t + 1))
+        if abs(t - last) <= 1e-12 * t:
+            break
     return t
 
 

@@ -109,9 +109,9 @@ def test_every_example_in_the_help_is_a_command():
         (["run", "-m", "lexical", "--device", "cuda"], "device is 'cuda'"),
         (
             ["run", "--routing", "papers"],
-            "unknown routing 'papers'; allowed: paper, compact, mteb, none",
+            "unknown routing 'papers'; allowed: paper, compact, mteb, registry, none",
         ),
-        (["run", "--precision", "int8"], "allowed: float32, bfloat16, float16"),
+        (["run", "--precision", "int8"], "allowed: auto, float32, bfloat16, float16"),
         (["run", "--seed", "-1"], "seed is -1"),
         (["run", "--seed", "x"], "--seed"),
         (["run", "--modle", "x"], "--modle"),

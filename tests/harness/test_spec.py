@@ -80,7 +80,7 @@ def test_a_spec_cannot_be_changed():
         ("max_length = 0", "max_length is 0"),
         ('tasks = "A"', "tasks is 'A'"),
         ("views = [1]", "views is [1]"),
-        ('precision = "int8"', "precision is 'int8': allowed: float32, bfloat16, float16"),
+        ('precision = "int8"', "precision is 'int8': allowed: auto, float32, bfloat16, float16"),
         ("model = 3", "model is 3"),
         ("model = []", "model is []"),
         ('model = ["a", "a"]', "names one twice"),

@@ -12,9 +12,16 @@ from model.source import resolve_model
 from tests.hub_server import COMMIT, Fault, Hub, point_client_to, serve_hub
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where what mteb's registry says is kept, so that not every process imports mteb."""
+    return tmp_path_factory.mktemp("kept") / "vectors"
+
+
 @pytest.fixture
-def ask(tmp_path, monkeypatch):
+def ask(tmp_path, kept, monkeypatch):
     """Resolves a model; says what was found or what was refused."""
+    monkeypatch.setenv("JINA_EVAL_CACHE", str(kept))
 
     def call(hub, name, revision=None, *, offline=False):
         point_client_to(hub or Hub("http://127.0.0.1:9", {}), tmp_path / "cache", monkeypatch)
