@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,9 @@ from reports.terminal import render_grid
 from results.atomic import write_atomic
 from results.record import Record
 from results.store import RecordStore
+
+if TYPE_CHECKING:
+    from results.provenance import Cost
 
 __all__ = ["export_command", "list_command", "run_folders", "show_command"]
 
@@ -136,9 +139,18 @@ def _facts_table(record: Record) -> Table:
         "code": f"{facts.environment.git_commit or 'unknown'}"
         f"{', changed' if facts.environment.git_dirty else ''}",
         "took": f"{cost.total_seconds:.1f} s, {cost.encode_seconds:.1f} s encoding",
+        "shared passes": _shared(cost),
         "finished": cost.finished,
     }
     return _lines({key: MISSING if value is None else str(value) for key, value in rows.items()})
+
+
+def _shared(cost: Cost) -> str | None:
+    """What the record has of passes whose cost is another record's."""
+    if cost.shared_seconds is None:
+        return None
+    others = f"{cost.shared_with} other record{'' if cost.shared_with == 1 else 's'}"
+    return f"with {others}; {cost.shared_seconds:.1f} s are the cost of another one"
 
 
 def _scores_table(scores: dict[str, Any]) -> Table:

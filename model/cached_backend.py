@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from model.backend import Backend, Encoded, Progress
+from model.backend import Backend, Encoded, Progress, measured
 from model.cache.hashes import hash_texts
 from model.cache.space import Space
 from model.cache.store import SpaceCache, VectorCache
@@ -132,8 +134,10 @@ class CachedBackend:
         progress(len(there))
         missing = np.flatnonzero(~here)
         if not len(missing):
-            return tuple(_with_computed(part, 0) for part in held if part is not None)
+            return tuple(replace(part, computed=0) for part in held if part is not None)
+        started = time.perf_counter()
         new = compute([texts[row] for row in missing.tolist()])
+        new = measured(new, time.perf_counter() - started)
         order = np.argsort(np.concatenate([there, missing]))
         found = []
         for space, old, fresh in zip(spaces, held, new, strict=True):
@@ -141,7 +145,8 @@ class CachedBackend:
             if is_sound(fresh.vectors, self.width):
                 space.add(hashes[missing], fresh)
             parts = [old, fresh] if old is not None and len(there) else [fresh]
-            found.append(_with_computed(Encoded.concatenate(parts).select(order), len(missing)))
+            whole = Encoded.concatenate(parts).select(order)
+            found.append(replace(whole, computed=len(missing)))
         return tuple(found)
 
 
@@ -150,13 +155,3 @@ def _named(chunking: Chunking) -> str:
     if chunking.unit != "semantic":
         return str(chunking)
     return f"{chunking} by {SPLITTER} {importlib.metadata.version(SPLITTER)}"
-
-
-def _with_computed(encoded: Encoded, count: int) -> Encoded:
-    return Encoded(
-        vectors=encoded.vectors,
-        tokens=encoded.tokens,
-        truncated=encoded.truncated,
-        counts=encoded.counts,
-        computed=count,
-    )

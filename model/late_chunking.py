@@ -10,8 +10,9 @@ as one text, not by counting the prompt's alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +27,7 @@ from model.packed_model import PackedModel
 from model.packing import PackedBatch
 from model.splitting import Document, Spans, Splitter
 from model.tokenization import TokenizedTexts
+from model.work import Pass, Work
 
 __all__ = ["LateEncoder"]
 
@@ -98,11 +100,13 @@ class _Run:
     groups: list[_Group] = field(default_factory=list)
     waiting: dict[int, _Window] = field(default_factory=dict)
     seen: int = 0
+    tokens: int = 0
 
     def admit(self, group: _Group, windows: list[_Window], tokens: TokenizedTexts) -> Portion:
-        """Note a group, and number its windows."""
+        """Note a group and the tokens that are read of it, and number its windows."""
         rows = np.arange(self.seen, self.seen + len(windows))
         self.seen += len(windows)
+        self.tokens += len(tokens.ids)
         self.groups.append(group)
         self.waiting.update(zip(rows.tolist(), windows, strict=True))
         return Portion(rows, tokens)
@@ -175,6 +179,7 @@ class LateEncoder:
             ModelError: If not even one window fits into the device's memory.
         """
         run = _Run(progress)
+        started = time.perf_counter()
 
         def read(rows: Integers) -> tuple[_Group, list[_Window], TokenizedTexts]:
             documents = self._splitter.read(prompt, [texts[row] for row in rows])
@@ -193,7 +198,10 @@ class LateEncoder:
             return sums, partial(run.place, rows)
 
         self._encoder.run(portions(), step)
-        return self._collect(run.groups, len(texts), len(chunkings))
+        found = self._collect(run.groups, len(texts), len(chunkings))
+        # One pass serves all chunkings: each would have taken as long alone.
+        one_pass = Pass(run.tokens, time.perf_counter() - started)
+        return tuple(replace(each, work=(Work(len(texts), (one_pass,)),)) for each in found)
 
     def _plan(
         self, rows: Integers, documents: list[Document], chunkings: Sequence[Chunking]
