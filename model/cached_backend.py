@@ -13,12 +13,12 @@ from model.backend import Backend, Encoded, Progress, measured
 from model.cache.hashes import hash_texts
 from model.cache.space import Space
 from model.cache.store import SpaceCache, VectorCache
-from model.chunking import SPLITTER, Chunking
+from model.chunking import SPLITTER, WHOLE, Chunking
 from model.guards import is_sound
 from model.routing import Route
 from model.source import ModelSource
 
-__all__ = ["CachedBackend"]
+__all__ = ["CachedBackend", "space_of"]
 
 
 class CachedBackend:
@@ -85,7 +85,7 @@ class CachedBackend:
         def compute(missing: list[str]) -> tuple[Encoded, ...]:
             return (self._backend.encode(missing, route, progress),)
 
-        return self._read(texts, [self._space(route, "none")], compute, progress)[0]
+        return self._read(texts, [self._space(route, WHOLE)], compute, progress)[0]
 
     def encode_chunks(
         self,
@@ -99,21 +99,12 @@ class CachedBackend:
         def compute(missing: list[str]) -> tuple[Encoded, ...]:
             return self._backend.encode_chunks(missing, route, chunkings, progress)
 
-        spaces = [self._space(route, _named(chunking)) for chunking in chunkings]
+        spaces = [self._space(route, chunking) for chunking in chunkings]
         return self._read(texts, spaces, compute, progress)
 
-    def _space(self, route: Route, chunking: str) -> SpaceCache:
+    def _space(self, route: Route, chunking: Chunking) -> SpaceCache:
         return self._cache.space(
-            Space(
-                model=self._source.name,
-                fingerprint=self._source.fingerprint,
-                backend=self._source.kind,
-                precision=self.precision,
-                max_length=self.max_length,
-                adapter=route.adapter,
-                prompt=route.prompt,
-                chunking=chunking,
-            )
+            space_of(self._source, route, chunking, self.precision, self.max_length)
         )
 
     def _read(
@@ -148,6 +139,30 @@ class CachedBackend:
             whole = Encoded.concatenate(parts).select(order)
             found.append(replace(whole, computed=len(missing)))
         return tuple(found)
+
+
+def space_of(
+    source: ModelSource, route: Route, chunking: Chunking, precision: str, max_length: int | None
+) -> Space:
+    """What decides vectors of a model.
+
+    Args:
+        source: The model.
+        route: The adapter and prompt in force.
+        chunking: How a text becomes vectors.
+        precision: Number format of the model's arithmetic.
+        max_length: Longest input in tokens; None for no limit.
+    """
+    return Space(
+        model=source.name,
+        fingerprint=source.fingerprint,
+        backend=source.kind,
+        precision=precision,
+        max_length=max_length,
+        adapter=route.adapter,
+        prompt=route.prompt,
+        chunking=_named(chunking),
+    )
 
 
 def _named(chunking: Chunking) -> str:

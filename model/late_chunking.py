@@ -27,12 +27,10 @@ from model.packed_model import PackedModel
 from model.packing import PackedBatch
 from model.splitting import Document, Spans, Splitter
 from model.tokenization import TokenizedTexts
+from model.windows import window_overlap, windows_over
 from model.work import Pass, Work
 
 __all__ = ["LateEncoder"]
-
-_OVERLAP = 256
-"""Tokens that neighbouring windows share, as published."""
 
 _FINISH_ROWS = 4096
 
@@ -156,7 +154,7 @@ class LateEncoder:
         limit = encoder.tokenizer.max_length
         if overlap is not None and not 0 <= overlap < limit:
             raise ModelError(f"overlap {overlap}: windows are {limit} tokens; allowed: 0 or more")
-        self.overlap = min(_OVERLAP, limit // 2) if overlap is None else overlap
+        self.overlap = window_overlap(limit) if overlap is None else overlap
         self._model = model
         self._encoder = encoder
         self._splitter = splitter
@@ -217,7 +215,7 @@ class LateEncoder:
             for of_one in split
         ]
         whole = [np.concatenate([prefix, each.ids, suffix]) for each in documents]
-        cuts = [_windows(len(ids), tokenizer.max_length, self.overlap) for ids in whole]
+        cuts = [windows_over(len(ids), tokenizer.max_length, self.overlap) for ids in whole]
         own = np.array([len(each.places) for each in documents])
         kept = [[int(np.diff(found).sum()) for found in of_one] for of_one in split]
         group = _Group(
@@ -291,12 +289,6 @@ def _extended(spans: Spans, before: int, after: int) -> Spans:
     moved[0, 0] = 0
     moved[-1, 1] += after
     return moved
-
-
-def _windows(length: int, size: int, overlap: int) -> list[tuple[int, int, int]]:
-    """Windows over an input: first token, first of those not dropped, end."""
-    starts = range(0, max(1, length - overlap), size - overlap)
-    return [(start, start + overlap if start else 0, min(start + size, length)) for start in starts]
 
 
 def _window(
