@@ -13,10 +13,11 @@ from results.provenance import Provenance
 
 __all__ = ["Speed", "speed_of"]
 
-# Used until something was measured: a model's arithmetic is about two
-# operations per weight and token, and two cores do about this many per second.
-_CPU_OPERATIONS = 3e11
-_VIEW_SECONDS = 1.0
+# Used until something was measured: a model's arithmetic is about two operations per token and
+# weight that is multiplied with, and two cores do about this many per second while they score
+# too; see docs/benchmarks.md, "From a fresh clone to a leaderboard".
+_CPU_OPERATIONS = 1.7e11
+_VIEW_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def speed_of(run: ResolvedRun, records: Iterable[Provenance], embeddings: int) -
     if run.source.parameters is None:
         if known:
             return Speed({}, scoring, f"from {len(known)} stored records of this model")
-        return Speed({}, scoring, "from a rule of thumb: one second per task")
+        return Speed({}, scoring, "from a rule of thumb: half a second per task")
     weights = max(1, run.source.parameters - embeddings)
     basis = "from a rule of thumb for two CPU cores"
     return Speed({"": _CPU_OPERATIONS / (2 * weights)}, scoring, basis)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,13 @@ _CHUNKED_CHARACTERS = 3_000_000
 
 _CHARACTERS_PER_TOKEN = 8
 """No more than so many are tokenized for each token that a model keeps, if that is enough."""
+
+
+class _ChunkTokens(NamedTuple):
+    """Tokens of some chunks: each different one once, and with their repeats."""
+
+    different: int
+    all: int
 
 
 class Reader:
@@ -103,31 +111,32 @@ class Reader:
         rows = _sample([len(text) for text in texts], _CHUNKED_CHARACTERS)
         counted = self._chunks([texts[row] for row in rows], prompt, chunkings)
         if len(rows) == len(texts):
-            return counted
+            return [one.different for one in counted]
         # Chunks repeat, so that twice the documents have fewer than twice the different ones:
-        # how much fewer is seen between half of the sample and all of it (Heaps' law).
+        # how much fewer is seen between half of the sample and all of it.
         half = self._chunks([texts[row] for row in rows[::2]], prompt, chunkings)
-        characters = sum(map(len, texts))
-        seen = sum(len(texts[row]) for row in rows)
-        before = sum(len(texts[row]) for row in rows[::2])
-        return [
-            _extrapolated(few, many, before, seen, characters)
-            for few, many in zip(half, counted, strict=True)
-        ]
+        scale = sum(map(len, texts)) / max(1, sum(len(texts[row]) for row in rows))
+        return [_extrapolated(few, many, scale) for few, many in zip(half, counted, strict=True)]
 
-    def _chunks(self, texts: list[str], prompt: str, chunkings: Sequence[Chunking]) -> list[int]:
-        chunks: list[dict[str, None]] = [{} for _ in chunkings]
+    def _chunks(
+        self, texts: list[str], prompt: str, chunkings: Sequence[Chunking]
+    ) -> list[_ChunkTokens]:
+        """Tokens of the chunks by each chunking, but for those that one before it has."""
+        chunks = [Counter[str]() for _ in chunkings]
         for document in self._splitter.read(prompt, texts):
             for own, chunking in zip(chunks, chunkings, strict=True):
-                spans = self._splitter.split(document, chunking)
-                own.update(dict.fromkeys(document.chunk_texts(spans)))
-        counts, before = [], set[str]()
+                own.update(document.chunk_texts(self._splitter.split(document, chunking)))
+        found, before = [], set[str]()
         for own in chunks:
-            new = [prompt + chunk for chunk in own if chunk not in before]
+            new = [chunk for chunk in own if chunk not in before]
             before.update(own)
-            lengths = self._tokenizer.tokenize(new).full_lengths if new else np.zeros(0, np.int64)
-            counts.append(int(np.minimum(lengths, self._limit).sum()))
-        return counts
+            lengths = np.zeros(0, dtype=np.int64)
+            if new:
+                lengths = self._tokenizer.tokenize([prompt + one for one in new]).full_lengths
+            lengths = np.minimum(lengths, self._limit)
+            times = np.array([own[one] for one in new], dtype=np.int64)
+            found.append(_ChunkTokens(int(lengths.sum()), int((lengths * times).sum())))
+        return found
 
     def _estimate(
         self, texts: Sequence[str], prompt: str, most: int, limit: int | None, budget: int
@@ -180,9 +189,18 @@ def _sample(sizes: Sequence[int], budget: int) -> list[int]:
     return list(range(0, len(sizes), step))
 
 
-def _extrapolated(few: int, many: int, before: int, seen: int, characters: int) -> int:
-    """A count that grew from `few` to `many` while characters did, at the end of all of them."""
-    if not few or not many or seen <= before:
-        return round(many * characters / max(1, seen))
-    growth = math.log(many / few) / math.log(seen / before)
-    return round(many * (characters / seen) ** min(1.0, max(0.0, growth)))
+def _extrapolated(few: _ChunkTokens, many: _ChunkTokens, scale: float) -> int:
+    """Tokens of the different chunks of all documents.
+
+    The share of them among all chunks falls by a power of the number of chunks (Heaps' law).
+
+    Args:
+        few: Those of half of the sample.
+        many: Those of the sample.
+        scale: How many times as large as the sample all documents are.
+    """
+    if not few.different or few.all == many.all:
+        return round(many.different * scale)
+    shares = (many.different / many.all) / (few.different / few.all)
+    power = min(0.0, math.log(shares) / math.log(many.all / few.all))
+    return round(many.different * math.pow(scale, 1 + max(-1.0, power)))
