@@ -200,8 +200,8 @@ def _plan_grid(plan: Plan, expected: Estimate, output: Output) -> Grid:
     title = f"{plan.run.source.name} on {plan.run.suite.title} → {output.folder}"
     unknown = sum(row.texts is None for row in expected.tasks)
     notes = [
-        "Encoded: texts that go through the model, cached ones left out. "
-        f"Expected times are {expected.basis}."
+        "Encoded: texts that go through the model; cached ones do not.",
+        f"Expected times are {expected.basis}.",
     ]
     guessed = sum(not row.counted and row.texts is not None for row in expected.tasks)
     if guessed:

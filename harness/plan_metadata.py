@@ -48,8 +48,8 @@ class Density:
         for row in read_rows("udhr"):
             texts.setdefault(LANGUAGES[row["lang"]], []).append(row["text"])
         for language, own in texts.items():
-            tokens = reader.whole(["\n".join(own)[:4000]], "") - reader.special_tokens
-            self._by_language[language] = tokens / min(4000, len("\n".join(own)))
+            text = "\n".join(own)
+            self._by_language[language] = reader.own_tokens(text) / len(text)
 
     def of(self, languages: Sequence[str]) -> float:
         """The mean over some languages, such as "deu-Latn"; by script if one was not measured."""
@@ -93,7 +93,7 @@ def metadata_reading(
         route = routes.get(part.role, routes[""])
         around = 0
         if reader is not None:
-            around = reader.special_tokens + reader.prompt_tokens(route.prompt)
+            around = reader.special_tokens + reader.own_tokens(route.prompt)
         own = density.of(part.languages) * part.characters / max(1.0, part.texts)
         read = {}
         for chunking in chunkings if part.role == "document" else (WHOLE,):

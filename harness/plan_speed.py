@@ -71,15 +71,19 @@ def speed_of(run: ResolvedRun, records: Iterable[Provenance], embeddings: int) -
     ) or {"": _VIEW_SECONDS}
     rates = _rates(known)
     if rates:
-        basis = f"from {len(known)} stored records of this model on {known[-1].environment.device}"
-        return Speed(rates, scoring, basis)
+        return Speed(rates, scoring, f"{_counted(known)} on {known[-1].environment.device}")
     if run.source.parameters is None:
         if known:
-            return Speed({}, scoring, f"from {len(known)} stored records of this model")
+            return Speed({}, scoring, _counted(known))
         return Speed({}, scoring, "from a rule of thumb: half a second per task")
     weights = max(1, run.source.parameters - embeddings)
     basis = "from a rule of thumb for two CPU cores"
     return Speed({"": _CPU_OPERATIONS / (2 * weights)}, scoring, basis)
+
+
+def _counted(records: Sequence[Provenance]) -> str:
+    plural = "" if len(records) == 1 else "s"
+    return f"from {len(records)} stored record{plural} of this model"
 
 
 def _alike(run: ResolvedRun, records: Iterable[Provenance]) -> list[Provenance]:

@@ -80,11 +80,9 @@ class Reader:
         """Number of different tokens."""
         return int(self._tokenizer.backend.get_vocab_size())
 
-    def prompt_tokens(self, prompt: str) -> int:
-        """Tokens of a prompt alone."""
-        if not prompt:
-            return 0
-        return int(self._tokenizer.tokenize([prompt]).full_lengths[0]) - self.special_tokens
+    def own_tokens(self, text: str) -> int:
+        """Tokens of a text, however long, without special tokens."""
+        return int(self._tokenizer.tokenize([text]).full_lengths[0]) - self.special_tokens
 
     def whole(self, texts: Sequence[str], prompt: str) -> int:
         """Tokens read of texts that are encoded whole, cut where the model cuts them."""

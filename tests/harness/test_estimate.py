@@ -75,3 +75,21 @@ def test_tokens_of_chunks_are_those_that_a_run_reads(spec, tmp_path, chunkings):
     assert (warm.texts, warm.tokens) == (0, 0)
     more = spec(tasks=SEARCHES[:1], chunkings=(*chunkings, "late:fixed=5"))
     check(tmp_path / "more", more)
+
+
+def test_data_that_are_not_here_are_estimated_by_script_and_chunking(spec, tmp_path):
+    """By their statistics, with the tokenizer's own tokens per character; no data are loaded."""
+
+    def row(**more):
+        asked = spec(suite="SciFact", model="minilm", views=("dim=384",), **more)
+        (found,) = planned(tmp_path / "run", asked).tasks
+        assert not found.counted
+        return found
+
+    whole, late = row(), row(chunkings=("late:fixed=64",))
+    both = row(chunkings=("late:fixed=64", "late:fixed=32"))
+    naive = row(chunkings=("naive:fixed=32",))
+    assert whole.texts == late.texts == both.texts == 5483
+    assert whole.tokens < late.tokens == both.tokens
+    assert whole.tokens < naive.tokens
+    assert whole.seconds < late.seconds
