@@ -203,6 +203,8 @@ def _plan_grid(plan: Plan, expected: Estimate, output: Output) -> Grid:
         "Encoded: texts that go through the model; cached ones do not.",
         f"Expected times are {expected.basis}.",
     ]
+    if expected.guessed_tokens:
+        notes.append("Tokens are characters ÷ 4: the model's folder has no tokenizer.json.")
     guessed = sum(not row.counted and row.texts is not None for row in expected.tasks)
     if guessed:
         notes.append(

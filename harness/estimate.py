@@ -8,7 +8,7 @@ from harness.plan import Job, Plan
 from harness.plan_metadata import Density, metadata_reading
 from harness.plan_speed import Speed, speed_of
 from harness.plan_texts import LocalTexts, PlannedTexts, Reading
-from harness.reading import Reader
+from harness.reading import Reader, RoughReader, TokenReader
 from harness.run import largest_first, worker_count
 from harness.run_cache import open_cache
 from results.store import RecordStore
@@ -29,8 +29,8 @@ class TaskEstimate:
             task's size is not known.
         texts: Texts among them that go through the model, each once per route,
             and documents once per chunking; cached ones do not. None likewise.
-        tokens: Tokens that the model reads of them; None without a tokenizer
-            too.
+        tokens: Tokens that the model reads of them; None for a model without
+            any, too.
         seconds: Expected time; None likewise.
         counted: Whether the task's own texts were counted. Otherwise its
             descriptive statistics are the basis, and nothing is known of what
@@ -55,10 +55,13 @@ class Estimate:
     Attributes:
         tasks: Task by task.
         basis: Where the speed comes from, in words.
+        guessed_tokens: Whether there is no tokenizer to count with before the model is loaded, so
+            that four characters are taken for a token.
     """
 
     tasks: tuple[TaskEstimate, ...]
     basis: str
+    guessed_tokens: bool = False
 
     @property
     def asked(self) -> int:
@@ -95,11 +98,12 @@ def estimate(plan: Plan, store: RecordStore, local: LocalTexts | None = None) ->
         local: Texts of tasks, shared by the plans of several models.
     """
     run = plan.run
-    # The lexical baseline learns from each task's texts: it has no tokens and no cache.
-    reader = Reader.of(run.source, run.max_length)
-    vocabulary = 0 if reader is None or run.source.width is None else reader.vocabulary
+    reader: TokenReader | None = Reader.of(run.source, run.max_length)
+    if reader is None and run.source.kind != "lexical":
+        reader = RoughReader(run.max_length)
     facts = [record.provenance for record in store.records()]
-    speed = speed_of(run, facts, vocabulary * (run.source.width or 0))
+    embeddings = 0 if reader is None else reader.vocabulary * (run.source.width or 0)
+    speed = speed_of(run, facts, embeddings)
     planned = PlannedTexts(run, reader, open_cache(run.spec), local or LocalTexts())
     density: Density | None = None
     missing = plan.missing_by_task()
@@ -115,7 +119,8 @@ def estimate(plan: Plan, store: RecordStore, local: LocalTexts | None = None) ->
             reading = metadata_reading(run, jobs, reader, density)
         found[name] = replace(_of(jobs, reading, speed), counted=counted)
     names = dict.fromkeys(job.ref.task for job in plan.jobs)
-    return Estimate(tasks=tuple(_row(name, plan, found) for name in names), basis=speed.basis)
+    rows = tuple(_row(name, plan, found) for name in names)
+    return Estimate(rows, speed.basis, guessed_tokens=isinstance(reader, RoughReader))
 
 
 def _of(jobs: tuple[Job, ...], reading: Reading | None, speed: Speed) -> TaskEstimate:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from harness.plan import Job, ResolvedRun, prompt_types
 from harness.plan_texts import Reading
-from harness.reading import Reader
-from model.chunking import WHOLE, Chunking
+from harness.reading import TokenReader, expected_tokens
+from model.chunking import WHOLE
 from model.routing import Route
-from model.windows import window_overlap, windows_over
 from tasks.fresh import task_parts
 from tasks.sizes import CHARACTERS_PER_TOKEN, SizePart, task_size
 from tasks.starter.files import read_rows
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Density", "metadata_reading"]
 
-_SENTENCE_TOKENS = 25
-"""About what a sentence has."""
-
-_FILLED = 0.8
-"""How full semantic chunks are, about: they end where a sentence or paragraph does."""
-
 _SCRIPTS = {"Hant": "Hans"}
 """Scripts that no text of ours is in, and one that is tokenized alike."""
 
@@ -35,11 +28,11 @@ _SCRIPTS = {"Hant": "Hans"}
 class Density:
     """Tokens per character by language, measured on the starter suite's declaration of rights."""
 
-    def __init__(self, reader: Reader | None) -> None:
+    def __init__(self, reader: TokenReader | None) -> None:
         """Measure.
 
         Args:
-            reader: Counts tokens; None if there is no tokenizer: four characters are one then.
+            reader: Counts tokens; None for a model without any: four characters are one then.
         """
         self._by_language: dict[str, float] = {}
         if reader is None:
@@ -67,14 +60,14 @@ class Density:
 
 
 def metadata_reading(
-    run: ResolvedRun, jobs: Sequence[Job], reader: Reader | None, density: Density
+    run: ResolvedRun, jobs: Sequence[Job], reader: TokenReader | None, density: Density
 ) -> Reading | None:
     """What the missing records of one task will have the model read, about.
 
     Args:
         run: The run.
         jobs: Jobs of one task that are to be done.
-        reader: Counts tokens of prompts; None if there is no tokenizer.
+        reader: Counts tokens of prompts; None for a model without any.
         density: Tokens per character.
 
     Returns:
@@ -97,7 +90,7 @@ def metadata_reading(
         own = density.of(part.languages) * part.characters / max(1.0, part.texts)
         read = {}
         for chunking in chunkings if part.role == "document" else (WHOLE,):
-            read[chunking] = _tokens(chunking, own, around, run.max_length)
+            read[chunking] = expected_tokens(chunking, own, around, run.max_length)
         late = [chunking for chunking in read if chunking.mode == "late"]
         for chunking, tokens in read.items():
             if chunking not in late[1:]:  # one pass serves them all
@@ -115,24 +108,3 @@ def _routes(run: ResolvedRun, task: AbsTask) -> Mapping[str, Route]:
     }
     found = list(routes.values())
     return {**routes, "": found[0], "second": found[-1]}
-
-
-def _tokens(chunking: Chunking, own: float, around: int, limit: int | None) -> float:
-    """Tokens read of an average text.
-
-    Args:
-        chunking: How it becomes vectors.
-        own: Its own tokens.
-        around: Tokens of its prompt and special tokens.
-        limit: Tokens that the model reads at once; None for no limit.
-    """
-    length = own + around
-    if chunking.mode == "late" and limit is not None and length > limit:
-        windows = windows_over(round(length), limit, window_overlap(limit))
-        return float(sum(end - start for start, _, end in windows))
-    if chunking.mode == "naive":
-        assert chunking.size is not None
-        full = {"sentences": _SENTENCE_TOKENS, "semantic": _FILLED}.get(str(chunking.unit), 1)
-        chunks = max(1.0, own / (full * chunking.size) + 0.5)
-        return own + chunks * around
-    return length if limit is None or chunking.mode == "late" else min(length, limit)

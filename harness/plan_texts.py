@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.plan import Job, ResolvedRun, is_search, prompt_types
-from harness.reading import Reader
+from harness.reading import TokenReader
 from model.cache.hashes import hash_texts
 from model.cached_backend import space_of
 from model.chunking import WHOLE, Chunking
@@ -43,7 +43,8 @@ class Reading:
         asked: Texts that mteb hands over, repeats included.
         texts: Texts that go through the model; a document once for each chunking that has chunks
             of its own.
-        tokens: Tokens by chunking, late ones together under the first; None without a tokenizer.
+        tokens: Tokens by chunking, late ones together under the first; None for a
+            model without any.
     """
 
     asked: int = 0
@@ -97,13 +98,17 @@ class PlannedTexts:
     """Follows a run task by task: what it has encoded is at hand for the next."""
 
     def __init__(
-        self, run: ResolvedRun, reader: Reader | None, cache: VectorCache | None, local: LocalTexts
+        self,
+        run: ResolvedRun,
+        reader: TokenReader | None,
+        cache: VectorCache | None,
+        local: LocalTexts,
     ) -> None:
         """Nothing is encoded yet.
 
         Args:
             run: The run.
-            reader: Counts tokens; None if there is no tokenizer.
+            reader: Counts tokens; None for a model without any.
             cache: The cache of vectors that the run will read and fill; None for none.
             local: Texts of tasks.
         """
@@ -206,7 +211,7 @@ class PlannedTexts:
             missing = self._missing(route, chunkings, new) if chunkings else []
             if not missing:
                 continue
-            assert self._reader is not None, "documents are cut along a tokenizer's tokens"
+            assert self._reader is not None, "a model without tokens has no chunks"
             if late:
                 reading.add(late[0], len(missing), self._reader.late(missing, route.prompt))
             counts = self._reader.naive(missing, route.prompt, naive)

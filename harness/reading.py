@@ -10,21 +10,22 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from model.chunking import Chunking
+from model.chunking import WHOLE, Chunking
 from model.errors import ModelError
 from model.splitting import Splitter
 from model.tokenization import TextTokenizer
 from model.windows import window_overlap, windows_over
+from tasks.sizes import CHARACTERS_PER_TOKEN
 
 if TYPE_CHECKING:
     from model.source import ModelSource
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "RoughReader", "TokenReader", "expected_tokens"]
 
 _WHOLE_CHARACTERS = 1_000_000
 """Characters that are tokenized of one kind of text; a task of English takes 0.3 s per million."""
@@ -34,6 +35,52 @@ _CHUNKED_CHARACTERS = 3_000_000
 
 _CHARACTERS_PER_TOKEN = 8
 """No more than so many are tokenized for each token that a model keeps, if that is enough."""
+
+
+_SENTENCE_TOKENS = 25
+"""About what a sentence has."""
+
+_FILLED = 0.8
+"""How full semantic chunks are, about: they end where a sentence or paragraph does."""
+
+
+class TokenReader(Protocol):
+    """Tells how many tokens a model reads."""
+
+    @property
+    def special_tokens(self) -> int:
+        """Special tokens around each input."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of different tokens; 0 if that is not known."""
+        ...
+
+    def own_tokens(self, text: str) -> int:
+        """Tokens of a text, however long, without special tokens."""
+        ...
+
+    def whole(self, texts: Sequence[str], prompt: str) -> int:
+        """Tokens read of texts that are encoded whole, cut where the model cuts them."""
+        ...
+
+    def late(self, texts: Sequence[str], prompt: str) -> int:
+        """Tokens read of documents for late chunks: windows that overlap, to each one's end."""
+        ...
+
+    def naive(self, texts: Sequence[str], prompt: str, chunkings: Sequence[Chunking]) -> list[int]:
+        """Tokens read of documents whose chunks are encoded alone, each different one once.
+
+        Args:
+            texts: Documents that are encoded in one call.
+            prompt: What each chunk is read behind.
+            chunkings: How to cut them, all at once.
+
+        Returns:
+            For each chunking the tokens of the chunks that none before it has.
+        """
+        ...
 
 
 class _ChunkTokens(NamedTuple):
@@ -94,16 +141,7 @@ class Reader:
         return self._estimate(texts, prompt, sys.maxsize, None, _CHUNKED_CHARACTERS)
 
     def naive(self, texts: Sequence[str], prompt: str, chunkings: Sequence[Chunking]) -> list[int]:
-        """Tokens read of documents whose chunks are encoded alone, each different one once.
-
-        Args:
-            texts: Documents that are encoded in one call.
-            prompt: What each chunk is read behind.
-            chunkings: How to cut them, all at once.
-
-        Returns:
-            For each chunking the tokens of the chunks that none before it has.
-        """
+        """As of `TokenReader`."""
         if not chunkings:
             return []
         rows = _sample([len(text) for text in texts], _CHUNKED_CHARACTERS)
@@ -187,6 +225,44 @@ def _sample(sizes: Sequence[int], budget: int) -> list[int]:
     return list(range(0, len(sizes), step))
 
 
+class RoughReader:
+    """For a model whose tokenizer is known only once it is loaded: four characters are a token."""
+
+    special_tokens = 2
+    vocabulary = 0
+
+    def __init__(self, max_length: int | None) -> None:
+        """Take the model's limit.
+
+        Args:
+            max_length: Tokens after which texts are cut; None for no limit.
+        """
+        self._limit = max_length
+
+    def own_tokens(self, text: str) -> int:
+        """As of `TokenReader`."""
+        return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+
+    def whole(self, texts: Sequence[str], prompt: str) -> int:
+        """As of `TokenReader`."""
+        return self._sum(texts, prompt, WHOLE)
+
+    def late(self, texts: Sequence[str], prompt: str) -> int:
+        """As of `TokenReader`."""
+        return self._sum(texts, prompt, Chunking("late", "fixed", 1))
+
+    def naive(self, texts: Sequence[str], prompt: str, chunkings: Sequence[Chunking]) -> list[int]:
+        """As of `TokenReader`; no chunk is taken to repeat."""
+        return [self._sum(texts, prompt, chunking) for chunking in chunkings]
+
+    def _sum(self, texts: Sequence[str], prompt: str, chunking: Chunking) -> int:
+        around = self.special_tokens + self.own_tokens(prompt)
+        each = (
+            expected_tokens(chunking, self.own_tokens(text), around, self._limit) for text in texts
+        )
+        return round(sum(each))
+
+
 def _extrapolated(few: _ChunkTokens, many: _ChunkTokens, scale: float) -> int:
     """Tokens of the different chunks of all documents.
 
@@ -202,3 +278,24 @@ def _extrapolated(few: _ChunkTokens, many: _ChunkTokens, scale: float) -> int:
     shares = (many.different / many.all) / (few.different / few.all)
     power = min(0.0, math.log(shares) / math.log(many.all / few.all))
     return round(many.different * math.pow(scale, 1 + max(-1.0, power)))
+
+
+def expected_tokens(chunking: Chunking, own: float, around: int, limit: int | None) -> float:
+    """Tokens read of an average text, by rules of thumb for its chunks.
+
+    Args:
+        chunking: How it becomes vectors.
+        own: Its own tokens.
+        around: Tokens of its prompt and special tokens.
+        limit: Tokens that the model reads at once; None for no limit.
+    """
+    length = own + around
+    if chunking.mode == "late" and limit is not None and length > limit:
+        windows = windows_over(round(length), limit, window_overlap(limit))
+        return float(sum(end - start for start, _, end in windows))
+    if chunking.mode == "naive":
+        assert chunking.size is not None
+        full = {"sentences": _SENTENCE_TOKENS, "semantic": _FILLED}.get(str(chunking.unit), 1)
+        chunks = max(1.0, own / (full * chunking.size) + 0.5)
+        return own + chunks * around
+    return length if limit is None or chunking.mode == "late" else min(length, limit)

@@ -1,11 +1,13 @@
 """Counting tokens as a model reads them, without the model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import harness.reading
 from harness.plan_metadata import Density
-from harness.reading import Reader
+from harness.reading import Reader, RoughReader
 from model.backends import load_backend
 from model.chunking import Chunking
 from model.routing import Route
@@ -13,6 +15,7 @@ from model.source import resolve_model
 from tasks.starter.files import read_rows
 
 CHUNKINGS = tuple(map(Chunking.parse, ("naive:fixed=8", "naive:sentences=2")))
+FIXED = ("naive:fixed=8", "naive:fixed=32")
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +95,12 @@ def test_scripts_have_tokens_per_character_of_their_own(reader):
     assert density.of(["eng-Latn", "jpn-Jpan"]) == pytest.approx((english + japanese) / 2)
     assert density.of(["xxx-Zzzz"]) == english
     assert Density(None).of(["jpn-Jpan"]) == 0.25
+
+
+def test_a_model_without_a_tokenizer_file_is_estimated_by_characters(source, tmp_path):
+    assert Reader.of(replace(source, folder=tmp_path), 64) is None
+    rough = RoughReader(64)
+    assert rough.whole(["a" * 40, "b" * 4000], "cccc") == (10 + 1 + 2) + 64
+    assert rough.late(["b" * 4000], "") > 1000
+    small, large = rough.naive(["b" * 4000], "", list(map(Chunking.parse, FIXED)))
+    assert small > large > 1000
