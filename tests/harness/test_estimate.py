@@ -86,13 +86,13 @@ def test_data_that_are_not_here_are_estimated_by_script_and_chunking(spec, tmp_p
     """By their statistics, with the tokenizer's own tokens per character; no data are loaded."""
 
     def row(**more):
-        asked = spec(suite="SciFact", model="minilm", views=("dim=384",), **more)
+        asked = spec(suite="SciFact", **more)
         (found,) = planned(tmp_path / "run", asked).tasks
         assert not found.counted
         return found
 
-    whole, late = row(), row(chunkings=("late:fixed=64",))
-    both = row(chunkings=("late:fixed=64", "late:fixed=32"))
+    whole, late = row(), row(chunkings=("late:fixed=32",))
+    both = row(chunkings=("late:fixed=32", "late:fixed=16"))
     naive = row(chunkings=("naive:fixed=32",))
     assert whole.texts == late.texts == both.texts == 5483
     assert whole.tokens < late.tokens == both.tokens
