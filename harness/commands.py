@@ -11,11 +11,12 @@ from rich.text import Text
 
 from harness.console import ProgressDisplay, make_console, show_error
 from harness.errors import RunError
-from harness.estimate import estimate
+from harness.estimate import Estimate, estimate
 from harness.executors.pool import WorkerPool
 from harness.first_line import first_line, remarks, warn
 from harness.output import Output, default_output
 from harness.plan import Plan, ResolvedRun, make_plan, resolve_run
+from harness.plan_texts import LocalTexts
 from harness.run import Outcome, execute
 from harness.run_cache import describe_cache
 from harness.run_models import ModelFailures, resolve_runs, run_models
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["plan_command", "report_command", "run_command"]
 
 
-_PLAN_NUMBERS = ("Stored", "Missing", "Texts", "Distinct", "Tokens", "Expected")
+_PLAN_NUMBERS = ("Stored", "Missing", "Texts", "Encoded", "Tokens", "Expected")
 
 
 def run_command(
@@ -78,12 +79,14 @@ def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     """Print what would run. Returns the exit code."""
     output = Output(folder or default_output(specs))
     console = make_console()
+    local = LocalTexts()
     for run in [resolve_run(spec) for spec in specs]:
         plan = make_plan(run, output.store)
         _introduce(run, console)
         console.print(_resolved_table(plan))
         warn(run)
-        console.print(render_grid(_plan_grid(plan, output)))
+        expected = estimate(plan, output.store, local)
+        console.print(render_grid(_plan_grid(plan, expected, output)))
     return 0
 
 
@@ -197,8 +200,7 @@ def _resolved_table(plan: Plan) -> Table:
     return table
 
 
-def _plan_grid(plan: Plan, output: Output) -> Grid:
-    expected = estimate(plan, output.store)
+def _plan_grid(plan: Plan, expected: Estimate, output: Output) -> Grid:
     columns = (
         Column("Task", numeric=False),
         Column("Type", numeric=False),
@@ -229,7 +231,18 @@ def _plan_grid(plan: Plan, output: Output) -> Grid:
     )
     title = f"{plan.run.source.name} on {plan.run.suite.title} → {output.folder}"
     unknown = sum(row.texts is None for row in expected.tasks)
-    notes = [f"Tokens are estimated; times {expected.basis}."]
+    notes = [
+        "Encoded: texts that go through the model; cached ones do not.",
+        f"Expected times are {expected.basis}.",
+    ]
+    if expected.guessed_tokens:
+        notes.append("Tokens are characters ÷ 4: the model's folder has no tokenizer.json.")
+    guessed = sum(not row.counted and row.texts is not None for row in expected.tasks)
+    if guessed:
+        notes.append(
+            f"Tasks estimated from their metadata: {guessed}; their data are not here or large, "
+            "and what is cached of them is not known."
+        )
     if unknown:
         notes.append(f"Tasks whose size is not known: {unknown}; the sums are without them.")
     absent = {data for job in plan.missing for data in data_sets(job.task)}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.calibration import TaskCalibration, calibrate
+from harness.costs import TaskCosts
 from harness.environment import describe_environment
 from harness.errors import EvaluationError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
@@ -132,6 +132,7 @@ class _TaskBench:
         calibrations: Of 8-bit views, by chunking, as soon as one needs them.
         texts: Collects the texts of their examples; None if none are kept.
         units: Finds what their examples share.
+        costs: Attributes what the model does to their records.
     """
 
     jobs: tuple[Job, ...]
@@ -140,6 +141,7 @@ class _TaskBench:
     calibrations: dict[Chunking, TaskCalibration]
     texts: TextCollector | None
     units: ExampleUnits
+    costs: TaskCosts
 
 
 class TaskRunner:
@@ -174,7 +176,7 @@ class TaskRunner:
         # views are still missing, or a resumed run would differ in the last bits.
         texts = TextCollector(loaded.task) if self._run.spec.texts else None
         units = ExampleUnits(loaded.task)
-        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {}, texts, units)
+        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {}, texts, units, TaskCosts())
         for job in jobs:
             yield self._do(job, bench)
 
@@ -194,7 +196,8 @@ class TaskRunner:
         )
         self._check_routes(job, encoder.usage)
         seconds = self._desk.clock() - started
-        provenance = self._provenance(job, bench.loaded, evaluation, encoder.usage, seconds)
+        cost = bench.costs.of(encoder.usage, seconds, len(bench.jobs) - 1)
+        provenance = self._provenance(job, bench.loaded, evaluation, encoder.usage, cost)
         return Record(
             ref=job.ref,
             task_result=task_result_data(evaluation.task_result),
@@ -240,8 +243,8 @@ class TaskRunner:
             }
             reader = self._encoder(job, bench)
             bench.calibrations[job.chunking] = calibrate(bench.loaded.task, reader, dims)
-            encoder.usage.encoded_texts += reader.usage.encoded_texts
-            encoder.usage.encode_seconds += reader.usage.encode_seconds
+            encoder.usage.used.update(reader.usage.used)
+            encoder.usage.made.update(reader.usage.made)
         found = bench.calibrations[job.chunking]
         dim = job.view.dim or encoder.backend.width or 0
         encoder.calibration = found.by_dim[dim]
@@ -260,7 +263,7 @@ class TaskRunner:
                 )
 
     def _provenance(
-        self, job: Job, loaded: LoadedTask, evaluation: Evaluation, usage: Usage, seconds: float
+        self, job: Job, loaded: LoadedTask, evaluation: Evaluation, usage: Usage, cost: Cost
     ) -> Provenance:
         run, identity, metadata = self._run, job.identity, job.task.metadata
         width = run.source.width if run.source.width is not None else self._backend.width
@@ -300,12 +303,7 @@ class TaskRunner:
             prompts=run.prompts,
             registry=registry_facts(run.source),
             environment=self._environment,
-            cost=Cost(
-                encoded_texts=usage.encoded_texts,
-                encode_seconds=round(usage.encode_seconds, 3),
-                total_seconds=round(seconds, 3),
-                finished=datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
-            ),
+            cost=cost,
         )
 
 

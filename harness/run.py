@@ -137,7 +137,10 @@ def largest_first(missing: Mapping[str, tuple[Job, ...]]) -> list[str]:
     """The tasks, those that take longest first, so that no long one is left for the end."""
 
     def effort(name: str) -> int:
-        return relative_effort(missing[name][0].task, len(missing[name]))
+        jobs = missing[name]
+        whole = all(job.identity.chunking == "none" for job in jobs)
+        limit = jobs[0].identity.max_length if whole else None
+        return relative_effort(jobs[0].task, len(jobs), limit)
 
     return sorted(missing, key=effort, reverse=True)
 

@@ -17,7 +17,7 @@ from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 from mteb.similarity_functions import cos_sim, dot_score, pairwise_cos_sim
 
-from model.backend import Backend, Encoded, Progress
+from model.backend import Backend, Encoded, Progress, measured
 from model.chunking import WHOLE, Chunking
 from model.guards import check_texts, check_vectors
 from model.pair_scores import paired
@@ -28,6 +28,7 @@ from model.source import ModelSource
 from model.task_vectors import TaskVectors
 from model.usage import Usage
 from model.views import View
+from model.work import joined_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -184,6 +185,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             ),
         )
         self.usage.count(split, len(texts), route, distinct, encoded)
+        self.usage.used.update(dict.fromkeys(encoded.work))
         return encoded, np.array([place[text] for text in texts], dtype=np.int64)
 
     def _encode(self, texts: list[str], route: Route) -> Encoded:
@@ -220,7 +222,10 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         found = encode(report)
         for encoded in found:
             check_vectors(encoded.vectors, texts, self.backend.width, encoded.counts)
-        self.usage.encode_seconds += self.clock() - started
+        seconds = self.clock() - started
+        self.usage.encode_seconds += seconds
+        found = measured(found, seconds)
+        self.usage.made.update(dict.fromkeys(joined_work(encoded.work for encoded in found)))
         computed = found[0].computed
         self.usage.encoded_texts += len(texts) if computed is None else computed
         return found

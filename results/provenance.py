@@ -298,10 +298,24 @@ class Environment(_Frozen):
 class Cost(_Frozen):
     """What it took this time. Not part of the result.
 
+    Views and chunkings of a task read vectors of the same passes through the model. Each pass is
+    the own cost of one record, the first that reads from it, and a shared cost of the others. Own
+    costs add up over records; own and shared cost together are what a record would cost alone.
+    Vectors that were cached cost nothing.
+
     Attributes:
-        encoded_texts: Texts that went through the model; the rest was at hand.
+        encoded_texts: Texts that went through the model for this record first.
         encode_seconds: Time spent encoding them.
-        total_seconds: Time from loading the data to the finished scores.
+        encoded_tokens: Tokens read for that, prompts and special tokens included, after
+            truncation; a text read in windows or chunks counts all of them. None without a
+            tokenizer, and in records from before this was counted.
+        shared_texts: Texts whose passes are another record's own cost; None in records from
+            before this was counted, whose chunkings may bear the cost of others or none.
+        shared_seconds: Time that these took; None likewise.
+        shared_tokens: Tokens read for them; None as of `encoded_tokens`.
+        shared_with: Other records that the same run measures from these passes; None likewise.
+        total_seconds: Time from the loaded data to the finished scores, own passes included and
+            shared ones not.
         finished: ISO 8601 time, UTC.
     """
 
@@ -309,6 +323,28 @@ class Cost(_Frozen):
     encode_seconds: float
     total_seconds: float
     finished: str
+    encoded_tokens: int | None = None
+    shared_texts: int | None = None
+    shared_seconds: float | None = None
+    shared_tokens: int | None = None
+    shared_with: int | None = None
+
+    @property
+    def read_texts(self) -> int:
+        """Texts that went through the model for this record, alone or with others."""
+        return self.encoded_texts + (self.shared_texts or 0)
+
+    @property
+    def read_seconds(self) -> float:
+        """Time that this took, as it would have for this record alone."""
+        return self.encode_seconds + (self.shared_seconds or 0.0)
+
+    @property
+    def read_tokens(self) -> int | None:
+        """Tokens read for it; None where they were not counted."""
+        if self.encoded_tokens is None or self.shared_tokens is None:
+            return None
+        return self.encoded_tokens + self.shared_tokens
 
 
 class Provenance(_Frozen):
@@ -358,6 +394,20 @@ class Provenance(_Frozen):
     registry: RegistryFacts | None = None
     environment: Environment
     cost: Cost
+
+    @property
+    def speed(self) -> tuple[int, float] | None:
+        """Texts that went through the model, and seconds; None where that says nothing.
+
+        It says nothing where all vectors were cached, and in records from before shared passes
+        were told apart if several chunkings were measured together: one of them bears the cost
+        of all.
+        """
+        cost = self.cost
+        together = cost.shared_seconds is None and len(self.run_spec.get("chunkings", ())) > 1
+        if together or cost.read_texts <= 0 or cost.read_seconds <= 0:
+            return None
+        return cost.read_texts, cost.read_seconds
 
 
 def read_provenance(content: Any) -> Provenance:

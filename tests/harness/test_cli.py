@@ -423,7 +423,8 @@ def test_plan_says_what_is_stored_and_missing(in_folder, tiny_model, capfd):
     }
     assert rows["LeeDocumentSTS"][:4] == ["1", "0", "0", "0"]
     assert rows["PerlFaqRetrieval"][:3] == ["0", "1", "300"]
-    assert "stored records of this model" in printed
+    assert "stored record of this model" in printed
+    assert "metadata" not in printed
 
 
 def test_routes_of_a_suite_are_shown_by_profile(capfd):
@@ -446,6 +447,8 @@ def test_suites_are_listed_and_described(capfd):
 
 def test_a_plan_says_what_has_to_be_fetched(capfd, tiny_model, in_folder):
     assert main(["plan", "-m", str(tiny_model), "--suite", "SciFact+STSBenchmark"]) == 0
-    assert "Data sets to fetch first: 2 (jina-eval fetch" in capfd.readouterr().out
+    printed = capfd.readouterr().out
+    assert "Data sets to fetch first: 2 (jina-eval fetch" in printed
+    assert "Tasks estimated from their metadata: 2" in printed
     assert main(["plan", "-m", str(tiny_model)]) == 0
     assert "to fetch first" not in capfd.readouterr().out
