@@ -19,6 +19,7 @@ import numpy as np
 from results.record import Record
 from results.stats.errors import StatisticsError
 from results.stats.influence import (
+    bitext_contributions,
     f1_contributions,
     kendall_contributions,
     precision_contributions,
@@ -109,8 +110,11 @@ def contributions(record: Record, table: pd.DataFrame) -> Contributions:
     )
     # mteb may have computed it otherwise, as over labels that are not kept.
     allowed = _OF_CLUSTERS if metric is _cluster_rows else _TOLERANCE
-    if not abs(_mean(values, groups) - facts.score) <= allowed:
+    found_score = _mean(values, groups)
+    if not abs(found_score - facts.score) <= allowed:
         raise StatisticsError(f"{facts.task.main_score} does not follow from these examples")
+    if metric is _cluster_rows:
+        values = values + (facts.score - found_score)
     return Contributions(digest, groups, values)
 
 
@@ -158,8 +162,9 @@ def _metric(name: str, task_type: str) -> Callable[[_Part], Floats] | None:
     if name == "v_measure":
         return _cluster_rows
     if name in ("f1", "f1_weighted"):
-        weighted = name == "f1_weighted" or task_type == "BitextMining"
-        return lambda part: _f1_rows(part, weighted=weighted)
+        if task_type == "BitextMining":
+            return _bitext_rows
+        return lambda part: _f1_rows(part, weighted=name == "f1_weighted")
     return None
 
 
@@ -182,6 +187,13 @@ def _f1_rows(part: _Part, *, weighted: bool) -> Floats:
     """Mean over experiments; a prediction is a label or a list of labels."""
     values = [f1_contributions(part.golds, one, weighted=weighted) for one in _experiments(part)]
     return np.asarray(np.mean(values, axis=0))
+
+
+def _bitext_rows(part: _Part) -> Floats:
+    if len(set(part.golds)) < len(part.golds):
+        return _f1_rows(part, weighted=True)
+    golds, found = (np.array(rows, dtype=np.int64) for rows in (part.golds, part.found))
+    return bitext_contributions(golds, found)
 
 
 def _cluster_rows(part: _Part) -> Floats:

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from results.record import Record
 from results.stats.contributions import contributions
 from results.stats.influence import (
-    f1_contributions,
+    bitext_contributions,
     precision_contributions,
     spearman_contributions,
     v_measure_contributions,
@@ -119,10 +119,7 @@ def read_outputs(record: Record, table: pd.DataFrame) -> Outputs:
         return Outputs("similarities", found, golds, groups, metric)
     if kind == "BitextMining":
         golds, found = (table[name].astype(float).to_numpy() for name in ("gold", "prediction"))
-        return Outputs(
-            "labels", found, golds, groups,
-            lambda right, given: f1_contributions(right.tolist(), given.tolist(), weighted=True),
-        )  # fmt: skip
+        return Outputs("labels", found, golds, groups, _bitext)
     if kind == "Clustering":
         clusters = [json.loads(one)["Level 0"] for one in table["prediction"]]
         values = np.array([[-1 if c is None else c for c in one] for one in clusters], dtype=float)
@@ -145,6 +142,10 @@ def _searched(predictions: Sequence[str], golds: Sequence[str]) -> tuple[Floats,
         places[row] = hits[0] if hits else -1
     known = np.isfinite(documents)
     return documents / documents[known].std(), places
+
+
+def _bitext(golds: Any, found: Any) -> Floats:
+    return bitext_contributions(golds.astype(np.int64), found.astype(np.int64))
 
 
 def _clusters(golds: Any, found: Any) -> Floats:
