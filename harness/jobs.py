@@ -239,8 +239,7 @@ class TaskRunner:
         encoder.calibration = found.by_dim[dim]
         return found.facts(dim)
 
-    @staticmethod
-    def _check_routes(job: Job, usage: Usage) -> None:
+    def _check_routes(self, job: Job, usage: Usage) -> None:
         """What was used must be what was planned: it is part of the record's identity."""
         for side, route in usage.routes.items():
             used = RouteFacts(adapter=route.adapter, prompt=route.prompt)
@@ -249,6 +248,13 @@ class TaskRunner:
                     f"task {job.ref.task}: mteb asked for side {side!r} with route {used}, "
                     f"planned were {dict(job.identity.routes)}"
                 )
+        unread = job.identity.routes.keys() - usage.routes.keys()
+        # The lexical baseline searches words, not vectors.
+        if unread and self._run.source.kind != "lexical":
+            raise EvaluationError(
+                f"task {job.ref.task}: no text of side {min(unread)!r} was encoded; "
+                f"encoded were {sorted(usage.routes)}"
+            )
 
     def _provenance(
         self, job: Job, loaded: LoadedTask, evaluation: Evaluation, usage: Usage, seconds: float
