@@ -59,7 +59,7 @@ def check_record(record: Record) -> None:
     if values and all(map(_is_number, values)) and abs(fmean(values) - facts.score) > _TOLERANCE:
         raise ImpossibleScoresError(
             f"task {facts.task.name}: the score is {facts.score}, but the mean of the main scores "
-            f"is {fmean(values)}, which cannot be"
+            f"is {fmean(values):.6g}, which cannot be"
         )
 
 
@@ -143,7 +143,8 @@ def _no_mean(scores: Mapping[str, Any], numbers: Mapping[str, float]) -> Iterato
     for name in numbers if experiments else ():
         own = [one.get(name) for one in experiments]
         if all(map(_is_number, own)) and abs(fmean(own) - numbers[name]) > _TOLERANCE:
-            yield f"{name} is {numbers[name]}, but its mean over the experiments is {fmean(own)}"
+            mean = f"{fmean(own):.6g}"
+            yield f"{name} is {numbers[name]}, but its mean over the experiments is {mean}"
     draws = scores.get("v_measures")
     levels = draws.values() if isinstance(draws, Mapping) else [draws or ()]
     values = [value for level in levels for value in level]
@@ -151,7 +152,7 @@ def _no_mean(scores: Mapping[str, Any], numbers: Mapping[str, float]) -> Iterato
     if not values or stated is None or not all(map(_is_number, values)):
         return
     if abs(fmean(values) - stated) > _TOLERANCE:
-        yield f"v_measure is {stated}, but its mean over the draws is {fmean(values)}"
+        yield f"v_measure is {stated}, but its mean over the draws is {fmean(values):.6g}"
 
 
 def _by_metric(numbers: Mapping[str, float]) -> Mapping[str, Mapping[int, float]]:

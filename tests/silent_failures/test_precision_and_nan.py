@@ -115,6 +115,30 @@ def test_15_number_format_that_the_checkpoint_decides_is_noticed(tmp_path, monke
         check()
 
 
+def check_drift_is_named():
+    """The note that `jina-eval compare` prints."""
+    from harness import compare
+
+    old, new = make_record(model="org/old"), make_record(model="org/new")
+    environment = new.provenance.environment.model_copy(
+        update={"packages": {"transformers": "5"}, "device": "cuda:0"}
+    )
+    moved = new.provenance.model_copy(update={"environment": environment})
+    note = compare.environment_note(
+        "old", {"T": old}, "new", {"T": dataclasses.replace(new, provenance=moved)}
+    )
+    assert note is not None
+    assert "transformers: None, now 5; device: cpu, now cuda:0" in note
+    assert compare.environment_note("old", {"T": old}, "new", {"T": new}) is None
+
+
+def test_15_environment_that_drifts_unsaid_is_noticed(monkeypatch):
+    check_drift_is_named()
+    monkeypatch.setattr("harness.compare_environment._differences", lambda *_: ())
+    with pytest.raises(AssertionError):
+        check_drift_is_named()
+
+
 def spoiled(value):
     def vector(text):
         found = np.ones(8)

@@ -125,7 +125,7 @@ def test_06_prompt_with_a_wrong_prefix_is_noticed(plant, monkeypatch):
         check_prompts_are_the_published_ones()
 
 
-CONTRACT = {"": [2, 3], "a b": [2, 5, 6, 3], "ab": [2, 5, 42, 3], "?": [2, 1, 3]}
+CONTRACT = {"": [2, 3], "a b": [2, 5, 6, 3], "ab": [2, 5, 42, 3], "?": [2, 1, 3], "É": [2, 9, 3]}
 """Token ids of some texts, special tokens included."""
 
 
