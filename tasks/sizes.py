@@ -73,7 +73,7 @@ def repeated_documents(task: AbsTask) -> int | None:
     repeated = 0
     for split in task.eval_splits:
         blocks = _blocks(statistics.get(split), task.hf_subsets)
-        parts = [block.get("documents_text_statistics") for _, block in blocks or ()]
+        parts: list[Any] = [block.get("documents_text_statistics") for _, block in blocks or ()]
         if not parts or not all(parts):
             return None
         for part in parts:

@@ -52,8 +52,8 @@ def scores_in(dtype):
     def plant(patch):
         original = model.top_k.products
 
-        def products(queries, rows):
-            return original(queries, rows).to(dtype).float()
+        def products(*arguments):
+            return original(*arguments).to(dtype).float()
 
         patch.setattr(model.top_k, "products", products)
         patch.setattr("model.pair_scores.products", products)
