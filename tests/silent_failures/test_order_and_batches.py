@@ -5,7 +5,6 @@ without it.
 """
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from mteb._evaluators import retrieval_evaluator
 import harness.retrieval_scores
 import model.encoder
 import model.top_k
-from harness.executors.remote import RemoteModel
 from harness.retrieval_scores import scored_in_processes
 from model.backends import load_backend
 from model.backends.sentence_transformers import SentenceTransformersBackend
@@ -26,7 +24,7 @@ from model.routing import Route
 from model.source import resolve_model
 from model.task_vectors import TaskVectors
 from model.top_k import TopK
-from tests.harness import test_retrieval_scores, test_workers
+from tests.harness import test_retrieval_scores
 from tests.model import test_cache
 from tests.silent_failures.small import Recorder, evaluate, make_encoder, make_search
 from tests.tiny_models import make_sentence_transformer
@@ -263,19 +261,3 @@ def test_23_rows_swapped_between_cache_and_model_are_noticed(tmp_path, monkeypat
     monkeypatch.setattr(CachedBackend, "_read", swapped)
     with pytest.raises(AssertionError):
         check(tmp_path / "planted")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-def test_23_rows_swapped_between_processes_are_noticed(monkeypatch):
-    """As in a pool of sentence-transformers; planted where a worker takes its vectors."""
-    check = test_workers.test_vectors_counts_and_searches_are_those_of_the_model_itself
-    check()
-    original = RemoteModel.encode
-
-    def swapped(self, *arguments):
-        found = original(self, *arguments)
-        return dataclasses.replace(found, vectors=found.vectors[::-1])
-
-    monkeypatch.setattr(RemoteModel, "encode", swapped)
-    with pytest.raises(AssertionError):
-        check()
