@@ -1,13 +1,12 @@
 """`jina-eval check`: is this model, with this code, as good as the reference?
 
-The exit code says it: 0 as good or better, 1 a regression, 2 could not be judged.
+The exit code says it: 0 as good or better, 1 a regression or another failure, 2 could not be
+judged.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +17,30 @@ from rich.text import Text
 from harness.check_run import Measured, drop_vectors, measure, planned_places, read_runs, with_cache
 from harness.code_version import code_version
 from harness.console import make_console
-from harness.errors import RunError, is_user_error
+from harness.errors import RunError
 from harness.output import default_output
 from harness.plan import ResolvedRun, resolve_run
 from harness.spec import DEFAULT_MODELS, RunSpec, given_values, load_specs
 from reports.gate import gate_grids, gate_junit, gate_markdown
 from reports.terminal import render_grid
 from results.atomic import write_atomic
-from results.gate.judge import judge_means, judge_records
-from results.gate.outcome import NOT_JUDGED, GateOutcome, judge_cost
+from results.gate.judge import judge_records
+from results.gate.outcome import GateOutcome, judge_cost
 from results.gate.policy import Policy, read_policy
 from results.gate.reference import POLICY, GateReference, Place
 
 if TYPE_CHECKING:
     from results.gate.reference import Cost
 
-__all__ = ["COMMITTED", "CheckRequest", "check_command", "check_folder", "check_spec", "judge"]
+__all__ = [
+    "COMMITTED",
+    "CheckRequest",
+    "check_command",
+    "check_folder",
+    "check_spec",
+    "gate_policy",
+    "judge",
+]
 
 COMMITTED = Path(__file__).parent.parent / "results" / "reference" / "starter-minilm"
 """The reference that comes with this project: the starter suite on the default model."""
@@ -76,19 +83,8 @@ class CheckRequest:
 
 def check_command(request: CheckRequest) -> int:
     """Judge, print and write. Returns the exit code: never 0 unless everything was judged."""
-    try:
-        return _check(request)
-    except Exception as error:
-        if isinstance(error, ValueError) and is_user_error(error):
-            raise  # shown as a line, with exit code 2
-        # Python's own exit code for it would be 1, a regression.
-        traceback.print_exc(file=sys.stderr)
-        return NOT_JUDGED
-
-
-def _check(request: CheckRequest) -> int:
     reference = GateReference.read(request.reference)
-    policy = read_policy(request.policy or request.reference / POLICY)
+    policy = gate_policy(request, reference)
     spec, given = check_spec(request, reference.run_spec)
     run = resolve_run(spec)
     places = _places(reference, run, given)
@@ -104,6 +100,22 @@ def _check(request: CheckRequest) -> int:
     _show(outcome, request)
     _write(outcome, request, folder)
     return outcome.exit_code
+
+
+def gate_policy(request: CheckRequest, *references: GateReference) -> Policy:
+    """The policy that is named, or the reference's own.
+
+    Raises:
+        PolicyError: If it cannot be read, or names a task or type that no reference has.
+    """
+    known: dict[str, set[str]] = {"tasks": set(), "types": set()}
+    for reference in references:
+        for record in reference.records:
+            task = record.provenance.task
+            suite = record.provenance.suite_tasks
+            known["tasks"] |= {task.name, *suite}
+            known["types"] |= {task.type, *suite.values()}
+    return read_policy(request.policy or request.reference / POLICY, known)
 
 
 def check_spec(request: CheckRequest, base: Mapping[str, Any]) -> tuple[RunSpec, frozenset[str]]:
@@ -154,7 +166,7 @@ def judge(
     cost: Cost | None = None,
 ) -> GateOutcome:
     """Hold what was measured against the reference."""
-    judgements = judge_records(
+    judgements, means = judge_records(
         reference,
         measured.records,
         policy,
@@ -170,7 +182,7 @@ def judge(
         reference=reference.records[0].provenance.model.name,
         same_weights=len(fingerprints) == 1,
         judgements=judgements,
-        means=judge_means(reference, measured.records, policy, judgements, measured.examples),
+        means=means,
         costs=judge_cost(policy, reference.cost, cost),
         left_out=len(reference.records) - len(judgements),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,10 @@ from harness.output import Output
 from harness.plan import Plan, ResolvedRun, make_plan
 from harness.run import execute
 from harness.spec import RunSpec
+from results.errors import NoExamplesError
+from results.example_checks import check_examples
 from results.gate.reference import Place, place_of
-from results.record import Record
+from results.record import Record, RecordRef
 from results.store import RecordStore
 
 if TYPE_CHECKING:
@@ -64,7 +67,8 @@ def measure(run: ResolvedRun, folder: Path, *, overwrite: bool, quiet: bool) -> 
     """Measure what the folder lacks.
 
     Raises:
-        ValueError: If the model cannot be loaded or the folder not be written.
+        ValueError: If the model cannot be loaded, the folder not be written, or a record that is
+            there already is damaged.
     """
     output = Output(folder)
     with output.locked():
@@ -76,8 +80,20 @@ def measure(run: ResolvedRun, folder: Path, *, overwrite: bool, quiet: bool) -> 
             outcome = execute(plan, output, display, pool)
     refs = [job.ref for job in plan.jobs]
     there = set(output.store.references())
-    records = tuple(output.store.read(ref) for ref in refs if ref in there)
+    records = tuple(_read(output.store, ref) for ref in refs if ref in there)
     return Measured(records, outcome.refused, (output.store,))
+
+
+def _read(store: RecordStore, ref: RecordRef) -> Record:
+    """A record whose examples, where it has any, can be its own.
+
+    Raises:
+        RecordError: If it or its examples are damaged.
+    """
+    record = store.read(ref)
+    with suppress(NoExamplesError):  # the policy may do without
+        check_examples(record, store.examples(ref))
+    return record
 
 
 def drop_vectors(folder: Path) -> None:
@@ -102,6 +118,7 @@ def read_runs(run: ResolvedRun, folders: Sequence[Path]) -> Measured:
 
     Raises:
         RunError: If there are none, or several of one task and view.
+        RecordError: If one of them, or its examples, are damaged.
     """
     stores = tuple(Output(folder).store for folder in folders)
     wanted = {job.ref for job in _plan(run).jobs}
@@ -110,7 +127,7 @@ def read_runs(run: ResolvedRun, folders: Sequence[Path]) -> Measured:
         for ref in store.references():
             if ref not in wanted:
                 continue
-            record = store.read(ref)
+            record = _read(store, ref)
             if found.setdefault(place_of(record), record).provenance.key != record.provenance.key:
                 raise RunError(
                     f"{ref} was measured under several settings in "

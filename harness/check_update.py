@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from harness.check import CheckRequest, check_folder, check_spec, judge
+from harness.check import CheckRequest, check_folder, check_spec, gate_policy, judge
 from harness.check_run import Measured, drop_vectors, measure, read_runs, with_cache
 from harness.console import make_console
 from harness.errors import RunError
@@ -61,6 +61,8 @@ def update_command(request: CheckRequest, reason: str | None, seeds: int) -> int
         raise RunError(f"seeds {seeds}: expected 1 or more")
     there = GateReference.exists(request.reference)
     before = GateReference.read(request.reference) if there else None
+    if before is not None:  # a mistake in it shows before anything is measured
+        read_policy(request.policy or request.reference / POLICY)
     spec, _ = check_spec(request, {} if before is None else before.run_spec)
     folder = check_folder(request.output, spec)
     run = resolve_run(spec)
@@ -75,7 +77,7 @@ def update_command(request: CheckRequest, reason: str | None, seeds: int) -> int
     drop_vectors(folder / "vectors")
     after = _reference(spec, run, measured, before, str(reason).strip(), spread, seeds, cost)
     if before is not None:
-        _show_change(before, measured, run, request)
+        _show_change(before, after, measured, request)
     try:
         after.write(request.reference)
     except OSError as error:
@@ -193,11 +195,11 @@ def _reference(
 
 
 def _show_change(
-    before: GateReference, measured: Measured, run: ResolvedRun, request: CheckRequest
+    before: GateReference, after: GateReference, measured: Measured, request: CheckRequest
 ) -> None:
     """What the gate would have said of the new reference."""
-    policy = read_policy(request.policy or request.reference / POLICY)
-    outcome = judge(before, policy, measured, before.places, run.source.name)
+    policy = gate_policy(request, before, after)
+    outcome = judge(before, policy, measured, before.places, after.history[-1].model)
     console = make_console()
     if not request.quiet:
         for grid in gate_grids(outcome):

@@ -21,6 +21,7 @@ from harness.cli_check import check
 from harness.cli_results import compare, results
 from harness.console import make_console, quiet_libraries, show_error
 from harness.errors import is_user_error, one_line
+from harness.exit_codes import ended_by
 from harness.flags import SpecFlags
 from harness.interrupts import remember_interrupts
 
@@ -373,8 +374,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Command and flags; the process's own if left out.
 
     Returns:
-        0 if all is well, 1 after an unexpected failure, 2 for a user's error
-        or a task that gave no score, 130 if interrupted.
+        0 if all is well, 1 after an unexpected failure, 2 for a user's error, a task that gave
+        no score, or a library that ended the program, 130 if interrupted.
     """
     quiet_libraries()
     try:
@@ -396,6 +397,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not is_user_error(error):
             raise
         show_error(one_line(error))
+        return EXIT_ERROR
+    except Exception:
+        raise
+    except BaseException as error:  # whatever exit code it asks for: nothing came to its end
+        show_error(ended_by(error))
         return EXIT_ERROR
     return code if isinstance(code, int) else 0
 

@@ -57,21 +57,26 @@ def audit(
     output
         File to write: .md, .json or .csv.
     """
-    from harness.audit import AuditRequest, audit_command
+    from harness.exit_codes import judged
 
-    return audit_command(
-        AuditRequest(
-            model=model,
-            folders=tuple(runs or ()),
-            published=checkout,
-            published_as=published_as,
-            revision=revision,
-            source=source,
-            tolerance=tolerance,
-            every=every,
-            output=output,
+    def work() -> int:
+        from harness.audit import AuditRequest, audit_command
+
+        return audit_command(
+            AuditRequest(
+                model=model,
+                folders=tuple(runs or ()),
+                published=checkout,
+                published_as=published_as,
+                revision=revision,
+                source=source,
+                tolerance=tolerance,
+                every=every,
+                output=output,
+            )
         )
-    )
+
+    return judged(work)
 
 
 def published(

@@ -32,9 +32,9 @@ def check(
 ) -> int:
     """Is this model, with this code, as good as the reference? The exit code says it.
 
-    0 as good or better, 1 a regression, 2 could not be judged. Without a run spec of one's own the
-    reference's is measured anew; keys that are given win over it, and tasks, types or views narrow
-    what is judged.
+    0 as good or better, 1 a regression or another failure, 2 could not be judged. Without a run
+    spec the reference's is measured again; keys that are given override it, and tasks, types or
+    views narrow what is judged.
 
     Examples:
         jina-eval check                                          # the default model, this code
@@ -50,7 +50,7 @@ def check(
     reference
         Folder of the reference; the one that comes with jina-eval if left out.
     policy
-        TOML file that says what counts as a regression; policy.toml of the reference if left out.
+        TOML file that says what counts as a failure (default: policy.toml of the reference).
     source
         Judge the stored records of this run instead of measuring. Repeat it for several.
     output
@@ -72,27 +72,32 @@ def check(
     quiet
         Show errors and the outcome only.
     """
-    from harness.check import COMMITTED, CheckRequest, check_command
-    from harness.check_update import update_command
-    from harness.errors import RunError
-    from harness.results_commands import run_folders
+    from harness.exit_codes import judged
 
-    request = CheckRequest(
-        spec_file=spec,
-        flags=(flags or SpecFlags()).values(),
-        reference=reference or COMMITTED,
-        policy=policy,
-        runs=tuple(run_folders(source)) if source else (),
-        output=output,
-        junit=junit,
-        markdown=markdown,
-        speed=speed,
-        overwrite=overwrite,
-        quiet=quiet,
-    )
-    if update:
-        return update_command(request, reason, seeds)
-    for name, given in (("reason", reason is not None), ("seeds", seeds != 1)):
-        if given:
-            raise RunError(f"--{name} says something of a new reference: it needs --update")
-    return check_command(request)
+    def work() -> int:
+        from harness.check import COMMITTED, CheckRequest, check_command
+        from harness.check_update import update_command
+        from harness.errors import RunError
+        from harness.results_commands import run_folders
+
+        request = CheckRequest(
+            spec_file=spec,
+            flags=(flags or SpecFlags()).values(),
+            reference=reference or COMMITTED,
+            policy=policy,
+            runs=tuple(run_folders(source)) if source else (),
+            output=output,
+            junit=junit,
+            markdown=markdown,
+            speed=speed,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
+        if update:
+            return update_command(request, reason, seeds)
+        for name, given in (("reason", reason is not None), ("seeds", seeds != 1)):
+            if given:
+                raise RunError(f"--{name} says something of a new reference: it needs --update")
+        return check_command(request)
+
+    return judged(work)

@@ -61,7 +61,10 @@ def export(
 ) -> int:
     """Copy records as the public results repository takes them, and read the copy back with mteb.
 
-    Only plain records are exported: whole vectors, the model's own routing, float32.
+    A result goes out under the model's plain name if mteb's own loader of that name would measure
+    the same, and else as an experiment, such as experiments/routing_paper. Results that are there
+    already are extended by splits and subsets, never replaced; nothing is written if they
+    contradict the records. Reduced views and chunks are left out.
 
     Examples:
         jina-eval results export --from runs/english --to ~/results/results
@@ -75,9 +78,10 @@ def export(
     model
         Only this model's records.
     """
-    from harness.results_commands import export_command
+    from harness.export import export_command
+    from harness.results_commands import run_folders
 
-    return export_command(to, source, model)
+    return export_command(to, run_folders(source), model)
 
 
 def compare(
@@ -86,7 +90,6 @@ def compare(
     source: From = None,
     suite: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    seed: int = 0,
 ) -> int:
     """Compare models, views, chunkings or routings on the same examples: what is more than chance?
 
@@ -111,11 +114,9 @@ def compare(
         Which suite's records, where there are those of several.
     output
         A .md or .json file to write.
-    seed
-        Decides every draw of bootstrap and permutation test.
     """
     from harness.compare import CompareRequest, compare_command
     from harness.results_commands import run_folders
 
     folders = tuple(run_folders(source))
-    return compare_command(CompareRequest((baseline, *others), folders, suite, output, seed))
+    return compare_command(CompareRequest((baseline, *others), folders, suite, output))

@@ -61,7 +61,11 @@ def run_command(
                 progress.print(hint, soft_wrap=True)
     for reason in unloaded:
         show_error(reason)
-    return _exit_code(plans, outcomes) or (2 if unloaded else 0)
+    return (
+        _exit_code(plans, outcomes)
+        or (2 if unloaded else 0)
+        or _check_complete(plans, output.store)
+    )
 
 
 def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
@@ -148,6 +152,20 @@ def _exit_code(plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> int:
     rest = "; the other records are stored" if len(refused) < tasks else ""
     show_error(f"{len(refused)} of {tasks} tasks gave no score, first {refused[0]}: {first}{rest}")
     return 1 if any(outcome.crashed for outcome in outcomes) else 2
+
+
+def _check_complete(plans: Sequence[Plan], store: RecordStore) -> int:
+    """0 if every planned record is there, whatever ended the work, else 2."""
+    there = set(store.references())
+    planned = [job.ref for plan in plans for job in plan.jobs]
+    lost = [ref for ref in planned if ref not in there]
+    if not lost:
+        return 0
+    show_error(
+        f"{len(lost)} of {len(planned)} records were not stored, first {lost[0]}, and nothing says "
+        "why; the same command goes on from there"
+    )
+    return 2
 
 
 def _resolved_table(plan: Plan) -> Table:

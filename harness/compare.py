@@ -18,7 +18,7 @@ from reports.leaderboard import Entry, make_leaderboards
 from reports.markdown import render_markdown
 from reports.terminal import render_grid
 from results.atomic import write_atomic
-from results.comparison import Comparison, compare
+from results.comparison import Comparison, MeanComparison, TaskComparison, compare
 from results.ranks import borda_ranks, mean_by_type
 from results.record import Record
 from results.store import RecordStore
@@ -37,14 +37,12 @@ class CompareRequest:
         folders: Output folders of runs.
         suite: Which suite's records, where there are several.
         output: A .md or .json file to write; None for none.
-        seed: Decides every draw.
     """
 
     names: tuple[str, ...]
     folders: tuple[Path, ...]
     suite: str | None
     output: Path | None
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -120,15 +118,11 @@ def compare_command(request: CompareRequest) -> int:
     stores = [Output(folder).store for folder in request.folders]
     baseline, *others = _sides(request, stores)
     examples = _Examples(stores)
-    found = [
-        compare(
-            (baseline.name, baseline.records),
-            (other.name, other.records),
-            examples,
-            seed=request.seed,
-        )
-        for other in others
-    ]
+    found = compare(
+        (baseline.name, baseline.records),
+        [(other.name, other.records) for other in others],
+        examples,
+    )
     console = make_console()
     grids = [_overall_grid([baseline, *others])]
     grids += [grid for one in found for grid in comparison_grids(one)]
@@ -218,74 +212,62 @@ def _overall_grid(sides: Sequence[_Side]) -> Grid:
 def comparison_grids(found: Comparison) -> tuple[Grid, Grid]:
     """By type, and by task; differences × 100."""
     title = f"{found.candidate} compared with {found.baseline}"
-    types = tuple(
-        (
-            Cell(one.type),
-            number(one.tasks),
-            Cell(_signed(one.difference)),
-            Cell(MISSING if one.margin is None else f"± {100 * one.margin:.2f}"),
-            Cell(one.verdict),
-        )
-        for one in found.types
-    )
-    overall = (
-        Cell("By task"),
-        number(len(found.tasks)),
-        Cell(_signed(found.mean_task)),
-        Cell(MISSING),
-        Cell(""),
-    )
-    by_type = (
-        Cell("By type"),
-        number(len(found.types)),
-        Cell(_signed(found.mean_type)),
-        Cell(MISSING),
-        Cell(""),
-    )
-    columns = (
-        Column("Type", numeric=False),
-        *(Column(name) for name in ("Tasks", "Difference", "95 %")),
-        Column("Candidate is", numeric=False),
-    )
+    rows = [_row([Cell(one.name), number(one.tasks)], one) for one in found.types]
+    rows.append(_row([Cell("Mean over tasks"), number(len(found.tasks))], found.mean_task))
+    rows.append(_row([Cell("Mean over types"), number(len(found.types))], found.mean_type))
+    columns = (Column("Type", numeric=False), Column("Tasks"), *_TESTED)
     notes = ["Scores × 100; the candidate's minus the baseline's."]
     if found.missing:
         notes.append(f"Measured for one of them only: {', '.join(found.missing)}.")
     return (
-        Grid(title, columns, (*types, overall, by_type), tuple(notes)),
+        Grid(title, columns, tuple(rows), (*notes, *_reasons(found.types))),
         _task_grid(found),
     )
+
+
+_TESTED = (
+    *(Column(name) for name in ("Difference", "95 %", "p")),
+    Column("Verdict", numeric=False),
+)
+
+
+def _row(first: list[Cell], one: TaskComparison | MeanComparison) -> tuple[Cell, ...]:
+    interval = p = MISSING
+    if one.test is not None and one.p is not None:
+        if one.margin is not None:
+            interval = f"{100 * one.test.low:+.2f} … {100 * one.test.high:+.2f}"
+        p = f"{one.p:.3f}" if one.p >= 0.001 else "< 0.001"
+    return (*first, Cell(_signed(one.difference)), Cell(interval), Cell(p), Cell(one.verdict))
 
 
 def _task_grid(found: Comparison) -> Grid:
     columns = (
         Column("Task", numeric=False),
         Column("Metric", numeric=False),
-        *(Column(name) for name in ("Baseline", "Candidate", "Difference", "95 %", "p")),
-        Column("Candidate is", numeric=False),
+        *(Column(name) for name in ("Baseline", "Candidate")),
+        *_TESTED,
     )
     rows = []
     for one in found.tasks:
-        interval = p = MISSING
-        if one.test is not None and one.p is not None:
-            interval = f"{100 * one.test.low:+.2f} … {100 * one.test.high:+.2f}"
-            p = f"{one.p:.3f}" if one.p >= 0.001 else "< 0.001"
-        rows.append(
-            (
-                Cell(one.task),
-                Cell(one.metric),
-                Cell(f"{100 * one.baseline:.2f}"),
-                Cell(f"{100 * one.candidate:.2f}"),
-                Cell(_signed(one.difference)),
-                Cell(interval),
-                Cell(p),
-                Cell(one.verdict if one.test is not None else f"{one.verdict}: {one.reason}"),
-            )
-        )
+        scores = [Cell(f"{100 * score:.2f}") for score in (one.baseline, one.candidate)]
+        rows.append(_row([Cell(one.task), Cell(one.metric), *scores], one))
     notes = (
-        "95 %: paired bootstrap over the examples. p: paired permutation test, corrected over the "
-        "tasks (Holm); better or worse where it is below 0.05.",
+        "95 %: confidence interval of this row alone. p: paired sign-flip test over independent "
+        f"examples, corrected for the {found.hypotheses} hypotheses of this comparison (Holm); "
+        "better or worse where it is below 0.05.",
+        *_reasons(found.tasks),
     )
     return Grid("By task", columns, tuple(rows), notes)
+
+
+def _reasons(rows: Sequence[TaskComparison | MeanComparison]) -> list[str]:
+    """Why rows have no test, a note each."""
+    names = {id(one): one.task if isinstance(one, TaskComparison) else one.name for one in rows}
+    return [
+        f"{names[id(one)]} is not tested: {one.reason}."
+        for one in rows
+        if one.verdict == "not tested" and one.reason
+    ]
 
 
 def _signed(value: float) -> str:
@@ -306,18 +288,14 @@ def _write(output: Path, found: Sequence[Comparison], grids: Sequence[Grid]) -> 
 
 
 def _as_json(found: Comparison) -> dict[str, Any]:
-    def test(task: Any) -> dict[str, Any]:
-        if task.test is None:
-            return {"reason": task.reason}
-        return {"low": task.test.low, "high": task.test.high, "p": task.p, "n": task.test.n}
-
     return {
         "baseline": found.baseline,
         "candidate": found.candidate,
         "sentence": found.sentence,
-        "mean_task": found.mean_task,
-        "mean_type": found.mean_type,
-        "types": [{**vars(one), "verdict": one.verdict} for one in found.types],
+        "hypotheses": found.hypotheses,
+        "mean_task": _tested_json(found.mean_task),
+        "mean_type": _tested_json(found.mean_type),
+        "types": [{"type": one.name, **_tested_json(one)} for one in found.types],
         "tasks": [
             {
                 "task": one.task,
@@ -325,11 +303,28 @@ def _as_json(found: Comparison) -> dict[str, Any]:
                 "metric": one.metric,
                 "baseline": one.baseline,
                 "candidate": one.candidate,
-                "difference": one.difference,
-                "verdict": one.verdict,
-                **test(one),
+                **_tested_json(one),
             }
             for one in found.tasks
         ],
         "missing": list(found.missing),
+    }
+
+
+def _tested_json(one: TaskComparison | MeanComparison) -> dict[str, Any]:
+    """Ends of an interval that do not exist are null, as JSON has no infinity."""
+    known: dict[str, Any] = {"difference": one.difference, "verdict": one.verdict}
+    if isinstance(one, MeanComparison):
+        known["tasks"] = one.tasks
+    if one.test is None:
+        return {**known, "reason": one.reason}
+    is_bounded = one.margin is not None
+    return {
+        **known,
+        "low": one.test.low if is_bounded else None,
+        "high": one.test.high if is_bounded else None,
+        "p": one.p,
+        "p_alone": one.test.p,
+        "examples": one.test.n,
+        "units": one.test.units,
     }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import EvaluationError
+from harness.p_mrr import p_mrr_by_query
 from model.unanswered import is_answered
 from results.examples import ExampleRows
 from results.texts import example_ranks
@@ -130,7 +131,9 @@ def _retrieval(measured: Measured) -> Rows:
     )
     hits = _hits(measured, ids)
     if measured.query_scores is None:
-        return Rows(ExampleRows(ids, None, hits, golds))
+        scores = _p_mrr(measured, ids)
+        metric = None if scores is None else measured.main
+        return Rows(ExampleRows(ids, scores, hits, golds), metric)
     queries, values = measured.query_scores
     if queries != ids:
         places = {query: row for row, query in enumerate(queries)}
@@ -139,6 +142,13 @@ def _retrieval(measured: Measured) -> Rows:
             raise _misfit(measured, f"query {missing[0]!r} has no score")
         values = values[[places[query] for query in ids]]
     return Rows(ExampleRows(ids, values, hits, golds), measured.main)
+
+
+def _p_mrr(measured: Measured, ids: Sequence[str]) -> npt.NDArray[np.float64] | None:
+    if measured.main != "p-MRR":
+        return None
+    judged, score = measured.data["relevant_docs"], float(measured.metrics[measured.main])
+    return p_mrr_by_query(ids, judged, measured.predictions, score)
 
 
 def _hits(measured: Measured, ids: Sequence[str]) -> list[str | None]:

@@ -60,6 +60,8 @@ def fetch_command(request: FetchRequest, *, quiet: bool) -> int:
             f"{len(wanted) - len(missing)} here already, {gigabytes:,.2f} GB to fetch"
         )
     _fetch_data(sizes, failures, console, quiet=quiet)
+    if not failures:
+        failures += [f"{data} was not fetched" for data in wanted if find_dataset(data) is None]
     for name in request.models:
         check_interrupt()
         try:

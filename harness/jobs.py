@@ -13,6 +13,7 @@ from harness.environment import describe_environment
 from harness.errors import EvaluationError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.example_texts import TextCollector
+from harness.example_units import ExampleUnits
 from harness.executors.parcel import Desk
 from harness.plan import Job, ResolvedRun
 from model.backends import load_backend
@@ -128,6 +129,7 @@ class _TaskBench:
         vectors: Vectors at hand.
         calibrations: Of 8-bit views, by chunking, as soon as one needs them.
         texts: Collects the texts of their examples; None if none are kept.
+        units: Finds what their examples share.
     """
 
     jobs: tuple[Job, ...]
@@ -135,6 +137,7 @@ class _TaskBench:
     vectors: TaskVectors
     calibrations: dict[Chunking, TaskCalibration]
     texts: TextCollector | None
+    units: ExampleUnits
 
 
 class TaskRunner:
@@ -168,7 +171,8 @@ class TaskRunner:
         # Also for a single view: what is encoded together must not depend on how many
         # views are still missing, or a resumed run would differ in the last bits.
         texts = TextCollector(loaded.task) if self._run.spec.texts else None
-        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {}, texts)
+        units = ExampleUnits(loaded.task)
+        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {}, texts, units)
         for job in jobs:
             yield self._do(job, bench)
 
@@ -193,7 +197,7 @@ class TaskRunner:
             ref=job.ref,
             task_result=task_result_data(evaluation.task_result),
             provenance=provenance.model_copy(update={"calibration": calibration}),
-            examples=evaluation.examples,
+            examples=bench.units.add(evaluation.examples),
             texts=None if bench.texts is None else bench.texts.new_texts(evaluation.examples),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from harness.errors import RunError
 from harness.output import Output
 from reports.grid import MISSING, Cell, Column, Grid, number, visible
 from reports.terminal import render_grid
-from results.atomic import write_atomic
 from results.record import Record
 from results.store import RecordStore
 
-__all__ = ["export_command", "list_command", "run_folders", "show_command"]
+__all__ = ["list_command", "run_folders", "show_command"]
 
 _RUNS = Path("runs")
 
@@ -85,27 +83,6 @@ def show_command(task: str, given: Sequence[Path] | None, model: str | None) -> 
     return 0
 
 
-def export_command(to: Path, given: Sequence[Path] | None, model: str | None) -> int:
-    """Write plain records in mteb's layout and read them back. Returns the exit code."""
-    written: dict[Path, Record] = {}
-    for folder in run_folders(given):
-        store = Output(folder).store
-        for record in store.records():
-            wanted = model is None or record.ref.model == model
-            if wanted and record.ref.experiment is None:
-                written[_export(record, store, to)] = record
-    if not written:
-        raise RunError(
-            "there are no plain records to export: whole vectors, the model's own routing, float32"
-        )
-    for path, record in written.items():
-        _read_back(path, record)
-    make_console().print(
-        Text(f"{len(written)} records in {to}; mteb reads them back with the same scores")
-    )
-    return 0
-
-
 def _records(store: RecordStore, task: str, model: str | None) -> Iterator[Record]:
     for ref in store.references():
         if ref.task == task and model in (None, ref.model):
@@ -155,32 +132,3 @@ def _lines(rows: dict[str, str]) -> Table:
     for key, value in rows.items():
         table.add_row(Text(visible(key), style="dim"), Text(visible(value)))
     return table
-
-
-def _export(record: Record, store: RecordStore, to: Path) -> Path:
-    from mteb.results import TaskResult
-
-    folder = to / record.ref.model.replace("/", "__") / record.ref.revision
-    path = folder / f"{record.ref.task}.json"
-    result = TaskResult.model_validate(record.task_result)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        result.to_disk(path)
-        meta = (store.folder(record.ref) / "model_meta.json").read_text(encoding="utf-8")
-        write_atomic(folder / "model_meta.json", meta)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
-
-
-def _read_back(path: Path, record: Record) -> None:
-    """Mteb must find the record where it looks, with the same score to its six digits."""
-    from mteb.results import TaskResult
-
-    found = TaskResult.from_disk(path)
-    difference = abs(float(found.get_score()) - record.provenance.score)
-    if difference > 1e-5:
-        raise RunError(
-            f"{path}: mteb reads {found.get_score()}, the record holds {record.provenance.score}"
-        )
-    json.loads((path.parent / "model_meta.json").read_text(encoding="utf-8"))

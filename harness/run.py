@@ -22,6 +22,7 @@ from results.atomic import write_atomic
 from results.record import Record
 
 if TYPE_CHECKING:
+    from model.chunking import Chunking
     from tasks.hub import DataSet
 
 __all__ = ["Outcome", "RunObserver", "execute", "largest_first", "worker_count"]
@@ -147,14 +148,12 @@ def _events(
     from harness.environment import describe_environment
     from harness.jobs import TaskParcel
     from model.backends import load_backend
-    from model.chunking import WHOLE
 
     backend = environment = None
     if plan.run.source.kind != "lexical" or pool is None:
         backend = load_backend(plan.run.source, **plan.run.spec.settings())
-        for chunking in plan.run.chunkings:
-            if chunking != WHOLE:
-                backend.check_chunking(chunking)
+        for chunking, prompt in _document_prompts(plan):
+            backend.check_chunking(chunking, prompt)
         environment = describe_environment(backend)
     missing = plan.missing_by_task()
     parcels = [TaskParcel(plan.run, missing[task], environment) for task in tasks]
@@ -168,6 +167,15 @@ def _events(
             yield from pool.work(
                 parcels, backend, progress=observer.encoded, fetching=observer.fetching
             )
+
+
+def _document_prompts(plan: Plan) -> dict[tuple[Chunking, str], None]:
+    """Chunkings with the prompts that documents are read behind, each pair once."""
+    return {
+        (job.chunking, job.identity.routes["document"].prompt): None
+        for job in plan.missing
+        if job.identity.chunking != "none"
+    }
 
 
 def _store(record: Record, plan: Plan, job: Job, output: Output) -> None:

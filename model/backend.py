@@ -144,8 +144,12 @@ class Backend(Protocol):
         """
         ...
 
-    def check_chunking(self, chunking: Chunking) -> None:
+    def check_chunking(self, chunking: Chunking, prompt: str = "") -> None:
         """Refuse a chunking that this model cannot do, before anything is encoded.
+
+        Args:
+            chunking: How to cut and pool.
+            prompt: What documents are read behind.
 
         Raises:
             ModelError: Naming why it cannot, or what is not installed.

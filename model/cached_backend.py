@@ -73,9 +73,9 @@ class CachedBackend:
         """As the model does."""
         self._backend.prepare(texts)
 
-    def check_chunking(self, chunking: Chunking) -> None:
+    def check_chunking(self, chunking: Chunking, prompt: str = "") -> None:
         """As the model does."""
-        self._backend.check_chunking(chunking)
+        self._backend.check_chunking(chunking, prompt)
 
     def encode(self, texts: Sequence[str], route: Route, progress: Progress) -> Encoded:
         """Turn texts into vectors, of which those that are not cached go through the model."""
@@ -145,11 +145,16 @@ class CachedBackend:
         return tuple(found)
 
 
+_SEMANTIC_RULE = 2
+"""Raised whenever `model.splitting` cuts semantic chunks otherwise."""
+
+
 def _named(chunking: Chunking) -> str:
-    """A chunking with the version of the library that decides where it cuts, if one does."""
+    """A chunking with what else decides where it cuts, if anything does."""
     if chunking.unit != "semantic":
         return str(chunking)
-    return f"{chunking} by {SPLITTER} {importlib.metadata.version(SPLITTER)}"
+    library = f"{SPLITTER} {importlib.metadata.version(SPLITTER)}"
+    return f"{chunking} by {library}, rule {_SEMANTIC_RULE}"
 
 
 def _with_computed(encoded: Encoded, count: int) -> Encoded:

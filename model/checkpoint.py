@@ -195,7 +195,7 @@ def _number(config: Mapping[str, Any], key: str, path: Path) -> int:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} should hold a JSON object")

@@ -150,7 +150,7 @@ def _read_settings(path: Path) -> Mapping[str, Any]:
         settings = json.loads(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON ({error})") from error
     if not isinstance(settings, dict) or settings.get("peft_type") != "LORA":
         raise ModelError(f"{path}: peft_type is not 'LORA'")

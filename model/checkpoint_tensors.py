@@ -57,7 +57,7 @@ class Tensors:
             return cls([cls._file(whole)], whole)
         try:
             names = set(json.loads(index.read_bytes())["weight_map"].values())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"{index} is no index of safetensors files ({error})") from error
         # Only names beside the index: nothing outside the folder is read.
         return cls([cls._file(folder / Path(str(name)).name) for name in sorted(names)], index)

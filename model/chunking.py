@@ -25,6 +25,7 @@ _ALLOWED = "none, or naive: or late: with fixed=N, sentences=N or semantic=N and
 # More digits than any document has tokens are no size, and int() refuses thousands of them.
 _FORM = re.compile(r"(naive|late):(fixed|sentences|semantic)=([0-9]{1,9})")
 _SPECIAL_TOKENS = 2
+"""As most tokenizers have; what counts before a tokenizer is read."""
 
 SPLITTER = "semantic-text-splitter"
 """The package that finds semantic chunks."""
@@ -81,22 +82,31 @@ class Chunking:
         each = {None: 1, "fixed": 2, "semantic": 1, "sentences": 20}[self.unit]
         return each * (self.size or 1)
 
-    def check_fits(self, max_length: int | None) -> None:
+    def check_fits(
+        self, max_length: int | None, *, special: int = _SPECIAL_TOKENS, prompt: int = 0
+    ) -> None:
         """Refuse chunks of more tokens than a model reads at once.
 
         Args:
-            max_length: Longest input in tokens, special tokens included; None for no limit.
+            max_length: Longest input in tokens, prompt and special tokens included; None for no
+                limit.
+            special: Special tokens around each input.
+            prompt: Tokens of the prompt. Naive chunks have it before each of them; late chunks
+                are pooled from windows over the document, where it stands once.
 
         Raises:
             ChunkingError: If a chunk cannot fit. Sentences have no known length.
         """
         if max_length is None or self.size is None or self.unit == "sentences":
             return
-        room = max_length - _SPECIAL_TOKENS
+        before = prompt if self.mode == "naive" else 0
+        room = max_length - special - before
         if self.size > room:
+            own = f" and {before} the prompt's" if before else ""
+            allowed = f"{self.unit}={room} at most" if room > 0 else "none"
             raise ChunkingError(
                 f"chunking '{self}': the model reads {max_length} tokens at once, "
-                f"{_SPECIAL_TOKENS} of them special; allowed: {self.unit}={room} at most"
+                f"{special} of them special{own}; allowed: {allowed}"
             )
 
 

@@ -25,6 +25,7 @@ from model.packing import PackedBatch
 from model.pooling import Pooling, pool
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedModel
 
     from model.backend import Encoded
@@ -37,6 +38,7 @@ __all__ = [
     "default_token_budget",
     "encode_probes",
     "encoder_layers",
+    "probe_texts",
     "reads_packed",
 ]
 
@@ -50,6 +52,9 @@ PROBE_TEXTS = (
     "One text is longer than the others, so that they are padded beside it. " * 12,
 )
 """Texts on which packed and padded vectors are compared when a model is loaded."""
+
+_PROBED_TOKENS = 32
+"""Special tokens that are tried out; some tokenizers have thousands."""
 
 _LOWEST_COSINE = {"float32": 1 - 1e-5, "bfloat16": 0.995, "float16": 0.995, "float8": 0.97}
 _LARGEST_BUDGET = {"cuda": 131_072, "cpu": 4_096}
@@ -95,7 +100,7 @@ class PackedModel:
         self._encoder = encoder
         self._pooling = pooling
         self._finish = finish
-        self._first_position = _first_position(encoder)
+        self._padding = _padding_index(encoder)
         encoder.set_attn_implementation(PACKED)
 
     def __call__(self, batch: PackedBatch) -> torch.Tensor:
@@ -113,7 +118,11 @@ class PackedModel:
 
     def hidden_states(self, batch: PackedBatch) -> torch.Tensor:
         """Token vectors of a batch, shape (tokens, width), in the model's number format."""
-        positions = batch.positions(batch.text_of_token()) + self._first_position
+        owner = batch.text_of_token()
+        if self._padding is None:
+            positions = batch.positions(owner)
+        else:
+            positions = batch.positions_without(self._padding, owner)
         arguments = packed_arguments(
             batch.cumulative,
             batch.longest,
@@ -174,21 +183,33 @@ def encoder_layers(encoder: nn.Module) -> list[nn.Module]:
     return next((list(layers) for layers in lists if len(layers) == count), [])
 
 
+def probe_texts(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The texts of `PROBE_TEXTS`, and one that contains the tokenizer's special tokens literally.
+
+    Architectures treat some of these tokens in a way of their own: RoBERTa's
+    kin do not count `<pad>` in positions, for example.
+    """
+    added = tokenizer.get_added_tokens_decoder().values()
+    special = [token.content for token in added if token.special][:_PROBED_TOKENS]
+    return (*PROBE_TEXTS, " a ".join(["", *special, "b"]))
+
+
 def encode_probes(packed: PackedModel, encoder: PackedEncoder) -> Encoded:
     """Encode the probe texts, which is when the layers are compiled.
 
     Where that fails, for want of a compiler say, the layers run as they are
     written; this is said, and recorded with every result.
     """
+    texts = probe_texts(encoder.tokenizer.backend)
     try:
-        return encoder.encode(PROBE_TEXTS, lambda _: None)
+        return encoder.encode(texts, lambda _: None)
     except RuntimeError as error:
         if not packed.compiled:
             raise
         reason = " ".join(str(error).split())[:200]
         log.warning("the model runs uncompiled, and slower: %s", reason)
         packed.decompile()
-        return encoder.encode(PROBE_TEXTS, lambda _: None)
+        return encoder.encode(texts, lambda _: None)
 
 
 def check_packed(
@@ -234,9 +255,12 @@ def default_token_budget(encoder: PreTrainedModel) -> int:
     return max(budget, 1)
 
 
-def _first_position(encoder: nn.Module) -> int:
-    """The position of a text's first token: RoBERTa counts from after its padding index."""
+def _padding_index(encoder: nn.Module) -> int | None:
+    """The padding token of an encoder that counts positions as RoBERTa does, else None.
+
+    Source: `create_position_ids_from_input_ids` of transformers' `RobertaEmbeddings`.
+    """
     embeddings = getattr(encoder, "embeddings", None)
     if embeddings is not None and hasattr(embeddings, "create_position_ids_from_input_ids"):
-        return int(embeddings.padding_idx) + 1
-    return 0
+        return int(embeddings.padding_idx)
+    return None

@@ -48,6 +48,8 @@ def packed_parts(model: SentenceTransformer) -> PackedParts | str:
     tokenizer = fast_tokenizer(model)
     if encoder is None or tokenizer is None or model.max_seq_length is None:
         return "it has no encoder, no fast tokenizer or no maximum length"
+    if getattr(model.tokenizer, "truncation_side", "right") != "right":
+        return "its tokenizer cuts long texts at the beginning"
     mode = _pooling_mode(pooling)
     if mode not in POOLINGS or not getattr(pooling, "include_prompt", True):
         return f"its pooling is {mode}, or leaves the prompt out"
@@ -72,9 +74,14 @@ def packed_parts(model: SentenceTransformer) -> PackedParts | str:
 
 def fast_tokenizer(model: SentenceTransformer) -> Tokenizer | None:
     """A model's tokenizer, a copy, so that settings do not leak; None if it has no fast one."""
-    tokenizer = getattr(model, "tokenizer", None)
-    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    return Tokenizer.from_str(tokenizer.to_str()) if isinstance(tokenizer, Tokenizer) else None
+    wrapper = getattr(model, "tokenizer", None)
+    tokenizer = getattr(wrapper, "backend_tokenizer", wrapper)
+    if not isinstance(tokenizer, Tokenizer):
+        return None
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    # Whether a literal `<s>` is split like any other text; tokenizer.json does not hold it.
+    copy.encode_special_tokens = bool(getattr(wrapper, "split_special_tokens", False))
+    return copy
 
 
 def _pooling_mode(pooling: Any) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from model.attention.interface import Segment
 from model.tokenization import TokenizedTexts
@@ -63,6 +64,24 @@ class PackedBatch:
         """
         places = torch.arange(self.tokens, device=self.ids.device)
         return places - self.cumulative[owner]
+
+    def positions_without(self, padding: int, owner: torch.Tensor) -> torch.Tensor:
+        """Positions as RoBERTa counts them, shape (tokens,), int64.
+
+        Tokens of a text are numbered from `padding + 1`. A padding token has the
+        position `padding` and is not counted, also where a text contains it
+        literally. Source: `create_position_ids_from_input_ids` of transformers'
+        `RobertaEmbeddings`.
+
+        Args:
+            padding: Id of the padding token.
+            owner: From `text_of_token`.
+        """
+        counted = self.ids.ne(padding).long()
+        ends = torch.cumsum(counted, dim=0)
+        # Counted tokens before each text, of which the first has none before it.
+        before = nn.functional.pad(ends, (1, 0))[self.cumulative[owner].long()]
+        return (ends - before) * counted + padding
 
     def segments(self) -> tuple[Segment, ...]:
         """Runs of neighbouring texts of equal length."""

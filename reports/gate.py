@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from reports.grid import MISSING, Cell, Column, Grid, visible
 from reports.markdown import render_markdown
-from results.gate.judge import Judgement, MeanJudgement, Status
+from results.gate.judge import FAILURES, Judgement, MeanJudgement, Status
 from results.gate.outcome import CostJudgement, GateOutcome
 from results.gate.reference import Place
 
 __all__ = ["gate_grids", "gate_junit", "gate_markdown"]
 
 _TITLE = "Regression gate"
-_ORDER: Sequence[Status] = ("regression", "not judged", "lower, allowed", "better", "equal")
+_ORDER: Sequence[Status] = (*FAILURES, "not judged", "lower, allowed", "better", "equal")
 _MOST_ROWS = 40
 _MOST_CAUSES = 4
 
@@ -42,7 +42,7 @@ def gate_markdown(outcome: GateOutcome) -> str:
 def gate_junit(outcome: GateOutcome) -> bytes:
     """JUnit XML: a test suite for each view and chunking, a case for each task and mean.
 
-    A regression is a failure, what could not be judged is an error.
+    Regressions and the like (`FAILURES`) are failures, what could not be judged is an error.
     """
     root = ET.Element("testsuites", name="jina-eval check")
     groups: dict[str, list[Judgement | MeanJudgement | CostJudgement]] = {}
@@ -59,7 +59,7 @@ def gate_junit(outcome: GateOutcome) -> bytes:
             "testsuite",
             name=_plain(name),
             tests=str(len(members)),
-            failures=str(statuses.count("regression")),
+            failures=str(sum(status in FAILURES for status in statuses)),
             errors=str(statuses.count("not judged")),
         )
         for one in members:
@@ -78,12 +78,13 @@ def _add_case(suite: ET.Element, name: str, one: Judgement | MeanJudgement | Cos
         title = one.what
     case = ET.SubElement(suite, "testcase", classname=_plain(name), name=_plain(title))
     said = _plain(_numbers(one))
-    if one.status in ("regression", "not judged"):
-        kind = "failure" if one.status == "regression" else "error"
+    causes = [_plain(cause) for cause in getattr(one, "causes", ())]
+    if one.status == "not judged" or one.status in FAILURES:
+        kind = "error" if one.status == "not judged" else "failure"
         element = ET.SubElement(case, kind, message=said, type=one.status)
-        element.text = "\n".join(_plain(cause) for cause in getattr(one, "causes", ()))
+        element.text = "\n".join(causes)
     else:
-        ET.SubElement(case, "system-out").text = said
+        ET.SubElement(case, "system-out").text = "\n".join([said, *causes])
 
 
 def _numbers(one: Judgement | MeanJudgement | CostJudgement) -> str:
@@ -126,7 +127,7 @@ def _means_grid(outcome: GateOutcome) -> Grid:
                 Cell(f"{100 * one.now:.2f}"),
                 Cell(_signed(one.points)),
                 Cell(f"{one.allowed:.2f}"),
-                Cell(_verdict(one.status, one.reason), best=one.status == "regression"),
+                Cell(_verdict(one.status, one.reason), best=one.status in FAILURES),
             )
         )
     return Grid("Means", columns, tuple(rows), ("Scores × 100.",), keys=2)
@@ -139,7 +140,7 @@ def _records_grid(outcome: GateOutcome) -> Grid:
         *(Column(name) for name in ("Was", "Now", "Points", "Allowed", "p")),
         Column("Is", numeric=False),
     )
-    differing = [one for one in outcome.judgements if one.status != "equal"]
+    differing = [one for one in outcome.judgements if one.status != "equal" or one.causes]
     differing.sort(key=lambda one: (_ORDER.index(one.status), one.points or 0.0, one.place))
     rows = tuple(_record_row(one) for one in differing[:_MOST_ROWS])
     notes = []
@@ -148,7 +149,8 @@ def _records_grid(outcome: GateOutcome) -> Grid:
     equal = outcome.statuses["equal"]
     if equal:
         notes.append(f"Equal: {equal} of {len(outcome.judgements)} records.")
-    if outcome.same_weights and any(one.now is not None for one in differing):
+    moved = (one for one in differing if one.status != "equal")
+    if outcome.same_weights and any(one.points not in (None, 0.0) for one in moved):
         notes.append("The weights are the reference's: code or machine changed these scores.")
     return Grid("Records that differ", columns, rows, (*notes, *_cause_notes(differing)), keys=2)
 
@@ -162,7 +164,7 @@ def _record_row(one: Judgement) -> tuple[Cell, ...]:
         Cell(MISSING if one.points is None else _signed(one.points)),
         Cell(MISSING if one.allowed is None else f"{one.allowed:.2f}"),
         Cell(MISSING if one.p is None else _p(one.p)),
-        Cell(_verdict(one.status, one.reason), best=one.status == "regression"),
+        Cell(_verdict(one.status, one.reason), best=one.status in FAILURES),
     )
 
 
@@ -173,7 +175,9 @@ def _cause_notes(differing: Sequence[Judgement]) -> list[str]:
         for cause in one.causes:
             counts[cause] = counts.get(cause, 0) + 1
     often = sorted(counts.items(), key=lambda item: -item[1])
-    notes = [f"Differs too, in {count} of these: {cause}." for cause, count in often[:_MOST_CAUSES]]
+    notes = [
+        f"Also different in {count} of these: {cause}." for cause, count in often[:_MOST_CAUSES]
+    ]
     if len(often) > _MOST_CAUSES:
         notes.append(f"{len(often) - _MOST_CAUSES} more differences are in the JUnit file.")
     return notes
@@ -189,7 +193,7 @@ def _costs_grid(costs: Sequence[CostJudgement]) -> Grid:
         (
             Cell(one.what),
             *(Cell(_ratio(value)) for value in (one.was, one.now, one.bound)),
-            Cell(_verdict(one.status, one.reason), best=one.status == "regression"),
+            Cell(_verdict(one.status, one.reason), best=one.status in FAILURES),
         )
         for one in costs
     )

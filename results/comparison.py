@@ -1,61 +1,91 @@
 """Two models on the same tasks: how far apart they are, and whether that is more than chance.
 
 The same examples are scored for both, so they are compared example by example
-(`results.statistics`). P-values are corrected over the tasks (Holm).
+(`results.stats.paired`). All that one comparison states, task by task, type by type and of the
+means, is one family of hypotheses: p-values are corrected over all of them (Holm), and every
+sentence follows from the rows.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from results.errors import RecordError
 from results.record import Record
-from results.statistics import (
-    PairedDifference,
-    StatisticsError,
-    holm,
-    paired_difference,
-    paired_metric_difference,
-)
+from results.stats.errors import StatisticsError
+from results.stats.multiple import LEVEL, could_be_rejected, holm
+from results.stats.paired import PairedDifference, TaskPair, mean_difference, pair_task
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
 __all__ = [
     "Comparison",
     "ComparisonError",
+    "MeanComparison",
     "TaskComparison",
-    "TypeComparison",
+    "Verdict",
     "compare",
-    "paired_test",
 ]
 
 Examples = Callable[[Record], "pd.DataFrame"]
 """Gives a record's per-example scores."""
 
-_ALPHA = 0.05
-_NORMAL = 1.96
-_METRIC_RESAMPLES = 1000
-"""Fewer where the metric is computed anew for each, a millisecond a time."""
+Verdict = Literal[
+    "better", "worse", "no significant difference", "equal", "too few examples", "not tested"
+]
 
-_RANKED = ("cosine_spearman", "spearman")
-_PRECISION = ("max_ap", "ap", "cosine_ap")
+_SAME_RECORD = "one record"
 
 
 class ComparisonError(RecordError):
     """Records cannot be compared; the message says why."""
 
 
-@dataclass(frozen=True)
-class TaskComparison:
+@dataclass(frozen=True, kw_only=True)
+class _Tested:
+    """A difference, and what a test says of it.
+
+    Attributes:
+        test: Candidate minus baseline with interval and p-value; None where there is no test.
+        p: The p-value, corrected over all hypotheses of the comparison; None likewise.
+        could_differ: Whether so many examples could give a significant difference at all.
+        reason: Why there is no test; empty if there is one.
+    """
+
+    test: PairedDifference | None = None
+    p: float | None = None
+    could_differ: bool = True
+    reason: str = ""
+
+    @property
+    def difference(self) -> float:
+        """Candidate minus baseline."""
+        raise NotImplementedError
+
+    @property
+    def margin(self) -> float | None:
+        """Half of the 95 % confidence interval; None where there is none."""
+        if self.test is None or not np.isfinite(self.test.high - self.test.low):
+            return None
+        return (self.test.high - self.test.low) / 2
+
+    @property
+    def verdict(self) -> Verdict:
+        """What came out, in words."""
+        if self.p is None:
+            return "not tested" if self.difference else "equal"
+        if self.p < LEVEL:
+            return "better" if self.difference > 0 else "worse"
+        return "no significant difference" if self.could_differ else "too few examples"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskComparison(_Tested):
     """One task; scores between 0 and 1.
 
     Attributes:
@@ -64,9 +94,6 @@ class TaskComparison:
         metric: Name of its main score.
         baseline: The baseline's main score.
         candidate: The candidate's.
-        test: Candidate minus baseline with interval and p-value; None where there is no test.
-        p: The p-value corrected over the tasks; None likewise.
-        reason: Why there is no test; empty if there is one.
     """
 
     task: str
@@ -74,50 +101,31 @@ class TaskComparison:
     metric: str
     baseline: float
     candidate: float
-    test: PairedDifference | None = None
-    p: float | None = None
-    reason: str = ""
 
     @property
     def difference(self) -> float:
         """Candidate minus baseline."""
         return self.candidate - self.baseline
 
-    @property
-    def verdict(self) -> str:
-        """In a word: better, worse, not told apart; or not tested."""
-        if self.p is None:
-            return "not tested" if self.difference else "equal"
-        if self.p >= _ALPHA:
-            return "not told apart"
-        return "better" if self.difference > 0 else "worse"
 
-
-@dataclass(frozen=True)
-class TypeComparison:
-    """The tasks of one type.
+@dataclass(frozen=True, kw_only=True)
+class MeanComparison(_Tested):
+    """A mean over tasks: those of one type, all, or all types.
 
     Attributes:
-        type: mteb's task type.
+        name: The type, "tasks" or "types".
         tasks: How many tasks both were measured on.
-        difference: Mean of candidate minus baseline over them.
-        margin: Half of its 95 % interval, from the tasks' own intervals as if independent; None
-            where one of them has none.
+        mean: Mean of candidate minus baseline over them.
     """
 
-    type: str
+    name: str
     tasks: int
-    difference: float
-    margin: float | None
+    mean: float
 
     @property
-    def verdict(self) -> str:
-        """In a word, as of a task."""
-        if self.margin is None:
-            return "not tested" if self.difference else "equal"
-        if abs(self.difference) <= self.margin:
-            return "not told apart"
-        return "better" if self.difference > 0 else "worse"
+    def difference(self) -> float:
+        """Candidate minus baseline."""
+        return self.mean
 
 
 @dataclass(frozen=True)
@@ -128,85 +136,179 @@ class Comparison:
         baseline: What the candidate is compared with.
         candidate: The other.
         tasks: Task by task.
+        types: Type by type.
+        mean_task: The mean over the tasks.
+        mean_type: The mean over the types' means.
         missing: Tasks that one of them was not measured on.
+        hypotheses: Number of hypotheses that the p-values are corrected for.
     """
 
     baseline: str
     candidate: str
     tasks: tuple[TaskComparison, ...]
+    types: tuple[MeanComparison, ...]
+    mean_task: MeanComparison
+    mean_type: MeanComparison
     missing: tuple[str, ...]
-
-    @property
-    def types(self) -> tuple[TypeComparison, ...]:
-        """Type by type."""
-        names = dict.fromkeys(task.type for task in self.tasks)
-        return tuple(_of_type(name, [t for t in self.tasks if t.type == name]) for name in names)
-
-    @property
-    def mean_task(self) -> float:
-        """Mean difference over the tasks."""
-        return fmean(task.difference for task in self.tasks)
-
-    @property
-    def mean_type(self) -> float:
-        """Mean over the types' means."""
-        return fmean(one.difference for one in self.types)
+    hypotheses: int = 0
 
     @property
     def sentence(self) -> str:
-        """What came out, in words."""
+        """What came out, in words: nothing but what the rows say."""
         parts = []
         for verdict in ("better", "worse"):
             found = [one for one in self.types if one.verdict == verdict]
             if found:
-                named = ", ".join(_said(one) for one in found)
-                parts.append(f"{verdict} on {len(found)} ({named})")
-        rest = sum(one.verdict in ("not told apart", "equal") for one in self.types)
-        untested = sum(one.verdict == "not tested" for one in self.types)
-        if rest:
-            parts.append(f"not told apart on {rest}")
-        if untested:
-            parts.append(f"untested on {untested}")
-        count = len(self.types)
-        plural = "types" if count != 1 else "type"
+                parts.append(f"{verdict} on {len(found)} ({', '.join(map(_points, found))})")
+        for verdict, said in (
+            ("no significant difference", "with no significant difference on"),
+            ("equal", "equal on"),
+            ("too few examples", "with too few examples on"),
+            ("not tested", "not tested on"),
+        ):
+            count = sum(one.verdict == verdict for one in self.types)
+            if count:
+                parts.append(f"{said} {count}")
+        plural = "types" if len(self.types) != 1 else "type"
         return (
-            f"Of {count} task {plural}, {self.candidate} is {_joined(parts)}, "
-            f"compared with {self.baseline}."
+            f"Of {len(self.types)} task {plural}, {self.candidate} is {_joined(parts)}, "
+            f"compared with {self.baseline}.{self._overall()}"
         )
+
+    def _overall(self) -> str:
+        if len(self.tasks) == 1:
+            return ""
+        one = self.mean_task
+        if one.verdict in ("better", "worse"):
+            margin = "" if one.margin is None else f" ± {100 * one.margin:.1f}"
+            size = f"by {100 * abs(one.difference):.1f}{margin}"
+            return f" The mean over {one.tasks} tasks is {one.verdict} {size}."
+        return f" The mean over {one.tasks} tasks: {one.verdict}."
 
 
 def compare(
     baseline: tuple[str, Mapping[str, Record]],
-    candidate: tuple[str, Mapping[str, Record]],
+    candidates: Sequence[tuple[str, Mapping[str, Record]]],
     examples: Examples,
-    *,
-    seed: int = 0,
-) -> Comparison:
-    """Compare two models.
+) -> tuple[Comparison, ...]:
+    """Compare models with a baseline. All hypotheses about all of them are one family.
 
     Args:
         baseline: What to call it, and its record by task.
-        candidate: The other.
+        candidates: The others.
         examples: Gives a record's per-example scores.
-        seed: Decides every draw.
 
     Raises:
-        ComparisonError: If they have no task in common, or one of these is over different data.
+        ComparisonError: If two have no task in common, or a task is over different data.
     """
+    drafts = [_draft(baseline, candidate, examples) for candidate in candidates]
+    family = [
+        (draft.rows, key, one.test)
+        for draft in drafts
+        for key, one in draft.distinct()
+        if one.test is not None
+    ]
+    p_values = [test.p for _, _, test in family]
+    adjusted = holm(p_values)
+    for place, (rows, key, test) in enumerate(family):
+        could = could_be_rejected(p_values, place, test.smallest_p, LEVEL)
+        rows[key] = replace(rows[key], p=adjusted[place], could_differ=could)
+    return tuple(draft.finish(len(family)) for draft in drafts)
+
+
+_Key = tuple[Literal["task", "type", "mean"], str]
+
+
+@dataclass
+class _Draft:
+    """A comparison before the correction for the number of tests.
+
+    Attributes:
+        names: What baseline and candidate are called.
+        rows: The hypotheses.
+        same_as: Rows that state what another one does: a type of one task, say.
+        missing: As in `Comparison`.
+    """
+
+    names: tuple[str, str]
+    missing: tuple[str, ...]
+    rows: dict[_Key, TaskComparison | MeanComparison] = field(default_factory=dict)
+    same_as: dict[_Key, _Key] = field(default_factory=dict)
+
+    def distinct(self) -> Iterator[tuple[_Key, TaskComparison | MeanComparison]]:
+        """The hypotheses, each once."""
+        return ((key, one) for key, one in self.rows.items() if key not in self.same_as)
+
+    def finish(self, hypotheses: int) -> Comparison:
+        """The comparison, once the rows have their p-values."""
+        for key, other in self.same_as.items():
+            known = self.rows[other]
+            self.rows[key] = replace(self.rows[key], p=known.p, could_differ=known.could_differ)
+        tasks = tuple(one for one in self.rows.values() if isinstance(one, TaskComparison))
+        means = {key: one for key, one in self.rows.items() if isinstance(one, MeanComparison)}
+        types = tuple(one for (kind, _), one in means.items() if kind == "type")
+        overall = (means["mean", "tasks"], means["mean", "types"])
+        return Comparison(*self.names, tasks, types, *overall, self.missing, hypotheses)
+
+
+def _draft(
+    baseline: tuple[str, Mapping[str, Record]],
+    candidate: tuple[str, Mapping[str, Record]],
+    examples: Examples,
+) -> _Draft:
     (first, old), (second, new) = baseline, candidate
     common = [task for task in old if task in new]
     if not common:
         raise ComparisonError(f"{first} and {second} have no task in common")
-    tasks = [_compare_task(old[task], new[task], examples, seed) for task in common]
-    tested = [row for row, task in enumerate(tasks) if task.test is not None]
-    p_values = [task.test.p for task in tasks if task.test is not None]
-    for row, p in zip(tested, holm(p_values), strict=True):
-        tasks[row] = replace(tasks[row], p=p)
-    missing = sorted(old.keys() ^ new.keys())
-    return Comparison(first, second, tuple(tasks), tuple(missing))
+    draft = _Draft((first, second), tuple(sorted(old.keys() ^ new.keys())))
+    pairs: dict[str, TaskPair | None] = {}
+    for task in common:
+        row, pair = _compare_task(old[task], new[task], examples)
+        draft.rows["task", task], pairs[task] = row, pair
+    tasks = [one for one in draft.rows.values() if isinstance(one, TaskComparison)]
+    types = list(dict.fromkeys(task.type for task in tasks))
+    for kind in types:
+        members = [task for task in tasks if task.type == kind]
+        draft.rows["type", kind] = _mean(kind, members, [1 / len(members)] * len(members), pairs)
+        if len(members) == 1:
+            draft.same_as["type", kind] = "task", members[0].task
+    draft.rows["mean", "tasks"] = _mean("tasks", tasks, [1 / len(tasks)] * len(tasks), pairs)
+    sizes = {kind: sum(task.type == kind for task in tasks) for kind in types}
+    by_type = [1 / (len(types) * sizes[task.type]) for task in tasks]
+    draft.rows["mean", "types"] = _mean("types", tasks, by_type, pairs)
+    if len(types) == 1:
+        kind = types[0]
+        only = draft.same_as.get(("type", kind), ("type", kind))
+        draft.same_as["mean", "tasks"] = draft.same_as["mean", "types"] = only
+    elif len(types) == len(tasks):
+        draft.same_as["mean", "types"] = "mean", "tasks"
+    return draft
 
 
-def _compare_task(old: Record, new: Record, examples: Examples, seed: int) -> TaskComparison:
+def _mean(
+    name: str,
+    tasks: Sequence[TaskComparison],
+    weights: Sequence[float],
+    pairs: Mapping[str, TaskPair | None],
+) -> MeanComparison:
+    mean = float(sum(w * task.difference for w, task in zip(weights, tasks, strict=True)))
+    plain = MeanComparison(name=name, tasks=len(tasks), mean=mean)
+    known, known_weights = [], []
+    for task, weight in zip(tasks, weights, strict=True):
+        pair = pairs[task.task]
+        if pair is not None:
+            known.append(pair)
+            known_weights.append(weight)
+        elif task.reason != _SAME_RECORD:
+            return replace(plain, reason=f"{task.task}: {task.reason}")
+    if not known:
+        return replace(plain, reason=_SAME_RECORD)
+    return replace(plain, test=mean_difference(known, known_weights))
+
+
+def _compare_task(
+    old: Record, new: Record, examples: Examples
+) -> tuple[TaskComparison, TaskPair | None]:
     was, now = old.provenance, new.provenance
     if was.task.content_hash != now.task.content_hash:
         raise ComparisonError(
@@ -218,126 +320,25 @@ def _compare_task(old: Record, new: Record, examples: Examples, seed: int) -> Ta
             f"task {old.ref.task} was scored by mteb {was.identity.mteb_version} and "
             f"{now.identity.mteb_version}; measure both with one version"
         )
-    plain = TaskComparison(was.task.name, was.task.type, was.task.main_score, was.score, now.score)
+    plain = TaskComparison(
+        task=was.task.name,
+        type=was.task.type,
+        metric=was.task.main_score,
+        baseline=was.score,
+        candidate=now.score,
+    )
     if was.key == now.key and was.score == now.score:
-        return replace(plain, reason="one record")
+        return replace(plain, reason=_SAME_RECORD), None
     try:
-        return replace(plain, test=paired_test(plain, examples(old), examples(new), seed))
+        pair = pair_task((new, examples(new)), (old, examples(old)))
     except (StatisticsError, RecordError) as error:
-        return replace(plain, reason=str(error))
+        return replace(plain, reason=str(error)), None
+    return replace(plain, test=mean_difference([pair], [1.0])), pair
 
 
-def paired_test(
-    task: TaskComparison, old: pd.DataFrame, new: pd.DataFrame, seed: int = 0
-) -> PairedDifference:
-    """Test one task's difference over its examples.
-
-    Args:
-        task: Metric and both scores.
-        old: The baseline's examples, see `results.examples`.
-        new: The candidate's.
-        seed: Decides every draw.
-
-    Raises:
-        StatisticsError: If the examples differ, or the metric has no paired test.
-    """
-    old, new = _aligned(old), _aligned(new)
-    if not old.index.equals(new.index):
-        raise StatisticsError("the two were scored on different examples")
-    groups: npt.NDArray[np.int64] = np.asarray(
-        old.groupby(level=["split", "subset"], sort=False).ngroup(), dtype=np.int64
-    )
-    if old["score"].notna().all() and new["score"].notna().all():
-        weights = _weights(groups)
-        scores = [table["score"].to_numpy(dtype=np.float64) for table in (old, new)]
-        for found, score in zip(scores, (task.baseline, task.candidate), strict=True):
-            if abs(float(found @ weights) / len(weights) - score) > 1e-3:
-                raise StatisticsError(f"{task.metric} is no mean over these examples")
-        return paired_difference(scores[1] * weights, scores[0] * weights, seed=seed)
-    if task.metric in _RANKED:
-        metric, outputs = _spearman, [_ranks(_numbers(table), groups) for table in (old, new)]
-    elif task.metric in _PRECISION:
-        metric, outputs = _average_precision, [_numbers(table) for table in (old, new)]
-    else:
-        raise StatisticsError(f"{task.metric} has no paired test")
-    gold = np.array([float(json.loads(value)) for value in old["gold"]])
-    return paired_metric_difference(
-        outputs[1],
-        outputs[0],
-        lambda rows, values: _over_groups(metric, gold[rows], values, groups[rows]),
-        seed=seed,
-        resamples=_METRIC_RESAMPLES,
-    )
-
-
-def _aligned(table: pd.DataFrame) -> pd.DataFrame:
-    return table.set_index(["split", "subset", "id"]).sort_index()
-
-
-def _weights(groups: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Each example's weight in a mean over the means of groups, 1 on the mean."""
-    counts = np.bincount(groups)
-    weights: npt.NDArray[np.float64] = len(groups) / (len(counts) * counts[groups])
-    return weights
-
-
-def _numbers(table: pd.DataFrame) -> npt.NDArray[np.float64]:
-    return np.array([float(json.loads(value)) for value in table["prediction"]])
-
-
-def _ranks(
-    values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Ranks within each group as shares of its size: one scale for both models."""
-    from scipy.stats import rankdata
-
-    ranks = np.empty(len(values))
-    for group in np.unique(groups):
-        here = groups == group
-        ranks[here] = rankdata(values[here]) / here.sum()
-    return ranks
-
-
-def _over_groups(
-    metric: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float],
-    gold: npt.NDArray[np.float64],
-    values: npt.NDArray[np.float64],
-    groups: npt.NDArray[np.int64],
-) -> float:
-    scores = (metric(gold[groups == one], values[groups == one]) for one in np.unique(groups))
-    known = [score for score in scores if math.isfinite(score)]
-    return fmean(known) if known else math.nan
-
-
-def _spearman(gold: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(one) - (len(one) + 1) / 2 for one in (gold, values)]
-    size = math.sqrt(float((ranks[0] ** 2).sum()) * float((ranks[1] ** 2).sum()))
-    return float((ranks[0] * ranks[1]).sum()) / size if size else math.nan
-
-
-def _average_precision(gold: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(gold, values)) if gold.any() else math.nan
-
-
-def _of_type(name: str, tasks: Sequence[TaskComparison]) -> TypeComparison:
-    variances = [0.0 if task.reason == "one record" else _variance(task.test) for task in tasks]
-    known = [variance for variance in variances if variance is not None]
-    margin = None
-    if len(known) == len(tasks):
-        margin = _NORMAL * math.sqrt(sum(known)) / len(tasks)
-    return TypeComparison(name, len(tasks), fmean(task.difference for task in tasks), margin)
-
-
-def _variance(test: PairedDifference | None) -> float | None:
-    return None if test is None else ((test.high - test.low) / (2 * _NORMAL)) ** 2
-
-
-def _said(one: TypeComparison) -> str:
-    return f"{one.type} by {100 * abs(one.difference):.1f} ± {100 * (one.margin or 0.0):.1f}"
+def _points(one: MeanComparison) -> str:
+    margin = "" if one.margin is None else f" ± {100 * one.margin:.1f}"
+    return f"{one.name} by {100 * abs(one.difference):.1f}{margin}"
 
 
 def _joined(parts: Sequence[str]) -> str:

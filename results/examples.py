@@ -7,6 +7,8 @@ One row a query, pair, text or row of bitext:
     score           float64   its contribution to the score; null where the score is no mean
     prediction      str|null  JSON: what was predicted
     gold            str|null  JSON: what would be right
+    units           str|null  keys of what it shares with other examples, separated by blanks
+                              (`results.stats.units`); null in records from before they were kept
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "ExampleRows", "decode_examples", "encode_examples", "examples_table"]
 
-COLUMNS = ("split", "subset", "id", "score", "prediction", "gold")
+COLUMNS = ("split", "subset", "id", "score", "prediction", "gold", "units")
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,20 @@ def decode_examples(content: bytes) -> pd.DataFrame:
     """The table of a parquet file.
 
     Raises:
-        ValueError: If it is no parquet file, or has other columns.
+        ValueError: If it is no parquet file, has other columns, or a score that is no number.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     found = pq.read_table(pa.BufferReader(content))
+    if "units" not in found.schema.names:
+        found = found.append_column("units", pa.nulls(len(found), pa.string()))
     if not found.schema.equals(_schema()):
         raise ValueError(f"columns {found.schema.names}, where {list(COLUMNS)} should be")
+    # A score that is not there is null; NaN or infinity was not written by us.
+    if not pc.all(pc.is_finite(found["score"]), min_count=0).as_py():
+        raise ValueError("a score is not a finite number")
     table: pd.DataFrame = found.to_pandas()
     return table
 
@@ -120,6 +128,7 @@ def _table(split: str, subset: str, rows: ExampleRows) -> Any:
         scores.cast(pa.float64()),
         _texts(rows.predictions, n),
         _texts(rows.golds, n),
+        pa.nulls(n, pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=_schema())
 

@@ -214,6 +214,17 @@ class Environment(_Frozen):
     git_commit: str | None
     git_dirty: bool | None
 
+    @property
+    def path(self) -> Literal["packed", "padded"] | None:
+        """How texts of different lengths went through the model together.
+
+        Backends name a padded attention "…, padded"; every other one reads packed input. None for
+        a model without attention.
+        """
+        if self.attention is None:
+            return None
+        return "padded" if self.attention.endswith("padded") else "packed"
+
 
 class Cost(_Frozen):
     """What it took this time. Not part of the result.

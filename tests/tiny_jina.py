@@ -237,6 +237,7 @@ def make_xlmr_tokenizer(folder: Path, max_length: int) -> int:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
+    tokenizer.add_special_tokens(pieces[:4])
     tokenizer.save(str(folder / "tokenizer.json"))
     write_json(
         folder / "tokenizer_config.json",

@@ -95,9 +95,10 @@ class WithoutVectors:
 
 @dataclass(frozen=True)
 class Check:
-    """Can documents be cut so? Answer: seconds, or why not."""
+    """Can documents behind this prompt be cut so? Answer: seconds, or why not."""
 
     chunking: Chunking
+    prompt: str = ""
 
 
 @dataclass(frozen=True)

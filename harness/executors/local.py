@@ -27,17 +27,18 @@ def work_here(parcels: Sequence[Parcel], desk: Desk) -> Iterator[Event]:
         try:
             for result in parcel.work(desk):
                 yield Event(number, result)
-        except Exception as error:  # one parcel's failure must not cost the others
+        # One parcel's failure must not cost the others; nor may a library end the program.
+        except (Exception, SystemExit) as error:
             yield Event(number, failure(error))
         else:
             yield Event(number, Finished())
 
 
-def _named(error: Exception) -> str:
+def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {one_line(error)}"
 
 
-def failure(error: Exception) -> Failure:
+def failure(error: BaseException) -> Failure:
     """An error as it is reported."""
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, FailedElsewhere):

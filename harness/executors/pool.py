@@ -214,7 +214,8 @@ class _ModelDesk:
         started = time.perf_counter()
         try:
             facts, found = self._find(message, arrays)
-        except Exception as error:  # the worker's evaluation ends with it, not this process
+        # The worker's evaluation ends with it, not this process.
+        except (Exception, SystemExit) as error:
             self.channel.send(failure(error))
             return
         seconds = time.perf_counter() - started
@@ -228,7 +229,7 @@ class _ModelDesk:
         if isinstance(message, Encode):
             return self._encode(message, self._backend)
         if isinstance(message, Check):
-            self._backend.check_chunking(message.chunking)
+            self._backend.check_chunking(message.chunking, message.prompt)
             return None, ()
         if isinstance(message, Open):
             self._search = ExactSearch(arrays[0], message.k, self._backend.device)

@@ -47,9 +47,9 @@ class RemoteModel:
         encoded: Encoded = facts.join(vectors)
         return encoded
 
-    def check_chunking(self, chunking: Chunking) -> None:
+    def check_chunking(self, chunking: Chunking, prompt: str = "") -> None:
         """Refuse a chunking that the model refuses."""
-        self._ask(Check(chunking))
+        self._ask(Check(chunking, prompt))
 
     def encode_chunks(
         self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress

@@ -79,7 +79,7 @@ def _work(channel: object, work: object) -> None:
             channel.send(Result(result))
     except (EOFError, BrokenPipeError):
         raise
-    except Exception as error:  # whatever it is, the one with the model reports it
+    except BaseException as error:  # whatever it is, the one with the model reports it
         channel.send(Result(failure(error)))
     else:
         channel.send(Result(Finished()))

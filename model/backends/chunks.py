@@ -62,8 +62,12 @@ class ChunkEncoder:
             late = str(error)
         return cls(encode, splitter, late, encoder.tokenizer.max_length)
 
-    def check(self, chunking: Chunking) -> None:
+    def check(self, chunking: Chunking, prompt: str = "") -> None:
         """Refuse a chunking, before anything is encoded.
+
+        Args:
+            chunking: How to cut and pool.
+            prompt: What documents are read behind.
 
         Raises:
             ModelError: If the model cannot do it; the message says why.
@@ -73,8 +77,11 @@ class ChunkEncoder:
         for needed in (self._splitter, self._late if chunking.mode == "late" else None):
             if isinstance(needed, str):
                 raise ChunkingError(f"chunking '{chunking}': {needed}")
-        chunking.check_fits(self._max_length)
         assert isinstance(self._splitter, Splitter)
+        tokenizer = self._splitter.tokenizer
+        (length,) = tokenizer.tokenize([prompt]).full_lengths.tolist()
+        special = tokenizer.special_tokens
+        chunking.check_fits(self._max_length, special=special, prompt=length - special)
         self._splitter.check(chunking)
 
     def encode(
@@ -84,7 +91,7 @@ class ChunkEncoder:
         for chunking in chunkings:
             if chunking.mode == "none":
                 raise ChunkingError("chunking 'none' has no chunks; allowed: naive or late")
-            self.check(chunking)
+            self.check(chunking, route.prompt)
         naive = [one for one in dict.fromkeys(chunkings) if one.mode == "naive"]
         late = [one for one in dict.fromkeys(chunkings) if one.mode == "late"]
         cut = self._cut(texts, route.prompt, naive)

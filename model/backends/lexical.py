@@ -101,7 +101,7 @@ class LexicalBackend:
         progress(len(texts))
         return Encoded(vectors=np.concatenate([unknown[:, None], known], axis=1))
 
-    def check_chunking(self, chunking: Chunking) -> None:
+    def check_chunking(self, chunking: Chunking, prompt: str = "") -> None:
         """Refuse all but none: there are no tokens to cut by."""
         if chunking.mode != "none":
             raise ChunkingError(

@@ -23,12 +23,13 @@ from model.chunking import Chunking
 from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
+from model.loaded_weights import check_loads, recorded_loads
 from model.packed_model import (
-    PROBE_TEXTS,
     PackedModel,
     check_packed,
     default_token_budget,
     encode_probes,
+    probe_texts,
 )
 from model.packed_sentence_transformer import PackedParts, fast_tokenizer, packed_parts
 from model.routing import Route
@@ -130,9 +131,9 @@ class SentenceTransformersBackend:
             return self.encoder.encode([route.prompt + text for text in texts], progress)
         return self._encode_padded(texts, route, progress)
 
-    def check_chunking(self, chunking: Chunking) -> None:
+    def check_chunking(self, chunking: Chunking, prompt: str = "") -> None:
         """Refuse late chunks without mean pooling or packed input, or any without places."""
-        self._chunks.check(chunking)
+        self._chunks.check(chunking, prompt)
 
     def encode_chunks(
         self, texts: Sequence[str], route: Route, chunkings: Sequence[Chunking], progress: Progress
@@ -144,10 +145,10 @@ class SentenceTransformersBackend:
 
     def _pack(self, name: str, attention: str, token_budget: int | None) -> PackedEncoder | None:
         """The packed way, checked against the padded one; None if this model has none."""
-        parts = packed_parts(self.model)
+        parts, level = packed_parts(self.model), logging.INFO
         if isinstance(parts, PackedParts):
             self.model.to(reference_device(self._device))
-            padded = self._encode_padded(PROBE_TEXTS, Route(), lambda _: None)
+            padded = self._encode_padded(probe_texts(parts.tokenizer), Route(), lambda _: None)
             self.model.to(self._device)
             before = parts.encoder.config._attn_implementation
             packed = PackedModel(
@@ -172,6 +173,7 @@ class SentenceTransformersBackend:
                 packed.decompile()
                 parts.encoder.set_attn_implementation(before)
                 parts = " ".join(str(error).split())
+                level = logging.WARNING  # its class promised packed input
             else:
                 self._kernels = str(packed.choice)
                 self._compiled, self._fused_gelu = packed.compiled, packed.fused_gelu
@@ -181,7 +183,7 @@ class SentenceTransformersBackend:
             raise ModelError(
                 f"attention {attention!r}: {name} cannot read packed input ({parts}); allowed: auto"
             )
-        log.info("%s runs padded: %s", name, parts)
+        log.log(level, "%s runs padded: %s", name, parts)
         self._padded_because = parts
         return None
 
@@ -258,12 +260,15 @@ def _check(found: Encoded, padded: Encoded, precision: str) -> None:
 
 def _load(source: ModelSource, device: torch.device, precision: str) -> SentenceTransformer:
     try:
-        return SentenceTransformer(
-            str(source.folder),
-            device=str(device),
-            local_files_only=True,
-            model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
-        ).eval()
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        with recorded_loads() as loads:
+            model = SentenceTransformer(
+                str(source.folder),
+                device=str(device),
+                local_files_only=True,
+                model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
+            ).eval()
+        check_loads(model, loads)
+    except Exception as error:  # whatever the libraries and a checkpoint's settings come to
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(f"model {source.name} does not load: {reason}") from error
+    return model

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.cache.shard import DamagedShardError, Shard
 from model.cache.space import Space
-from model.cache.store import check_folder
+from model.cache.store import check_folder, discard_older, read_space, remove_empty
 
 __all__ = ["Holding", "holdings", "prune", "verify"]
 
@@ -23,7 +21,7 @@ class Holding:
     """Vectors that were encoded in one way.
 
     Attributes:
-        space: The way; None where its description is lost.
+        space: The way; None where its description is lost, or is that of another space.
         folder: Where they are.
         texts: Texts, those that two processes encoded at the same time twice.
         bytes: Size on disk.
@@ -47,7 +45,7 @@ def holdings(folder: Path) -> Iterator[Holding]:
     for description in sorted(folder.glob("*/space.json")):
         shards = [Shard(path) for path in description.parent.glob("*.index")]
         yield Holding(
-            space=_space(description),
+            space=read_space(description),
             folder=description.parent,
             texts=sum(map(_texts, shards)),
             bytes=sum(shard.bytes() for shard in shards),
@@ -59,7 +57,8 @@ def verify(folder: Path) -> Iterator[tuple[Shard, str | None]]:
     """Read every byte of a cache and compare it with its checksums, shard by shard.
 
     A record that a killed process left unfinished at the end of a shard is damage too; what is
-    before it is sound, and is used.
+    before it is sound, and is used. A shard of another space, where folders were copied or
+    exchanged, is named as well.
 
     Returns:
         Each shard, with what is wrong with it if anything is.
@@ -87,6 +86,8 @@ def prune(
 ) -> int:
     """Delete shards; gives the number of bytes that this freed.
 
+    Vectors of an earlier format are deleted in any case.
+
     Args:
         folder: The cache.
         max_bytes: Delete those not used for longest until the rest is no larger.
@@ -96,6 +97,7 @@ def prune(
     Raises:
         CacheError: If the folder is no cache of this version.
     """
+    freed = discard_older(folder)
     shards = [
         Shard(path)
         for holding in holdings(folder)
@@ -106,7 +108,6 @@ def prune(
     left = sum(shard.bytes() for shard in shards)
     everything = max_bytes is None and older_than_days is None
     before = time.time() - _DAY * (older_than_days or 0.0)
-    freed = 0
     for shard in shards:
         old = older_than_days is not None and shard.last_used() < before
         if everything or old or (max_bytes is not None and left > max_bytes):
@@ -114,18 +115,8 @@ def prune(
             shard.remove()
             left, freed = left - size, freed + size
     for description in folder.glob("*/space.json"):
-        if not any(description.parent.glob("*.index")):
-            with suppress(OSError):  # another process may be about to write there
-                description.unlink()
-                description.parent.rmdir()
+        remove_empty(description.parent)
     return freed
-
-
-def _space(description: Path) -> Space | None:
-    try:
-        return Space(**json.loads(description.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _texts(shard: Shard) -> int:

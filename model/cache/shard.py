@@ -4,12 +4,16 @@ The second file is a row of records, one for each call that added vectors. A rec
 checksum of its own bytes and of every block of its vectors. A record that is not whole, as a killed
 process leaves it, does not count; vectors that do not match their checksum are never read.
 
+A record also names the space that its vectors belong to, which is the name of the folder that it
+was written to. In another folder, where somebody moved or copied it, it is never read.
+
     <name>.vectors   float32, rows of one width
     <name>.index     records: header, hashes, tokens, truncated, counts, checksums of blocks
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Iterator
@@ -23,19 +27,35 @@ import xxhash
 from model.backend import Encoded
 from model.cache.hashes import HASH
 
-__all__ = ["BLOCK", "DamagedShardError", "Entries", "Shard", "ShardWriter"]
+__all__ = [
+    "BLOCK",
+    "DamagedShardError",
+    "Entries",
+    "ForeignShardError",
+    "Shard",
+    "ShardWriter",
+]
 
 BLOCK = 1024
 """Rows of vectors under one checksum."""
 
-_MAGIC = b"JEVEC001"
-_HEADER = struct.Struct("<8sQQQQQ")  # magic, texts, rows, width, first row, bytes after the header
+_OLDER_MAGICS = (b"JEVEC001",)
+"""How shards of earlier formats begin, which did not name their space."""
+
+_MAGIC = b"JEVEC002"
+_HEADER = struct.Struct("<8s32sQQQQQ")
+"""Magic, name of the space, texts, rows, width, first row, bytes after the header."""
+
 _CHECK = struct.Struct("<Q")
 _UNKNOWN = -1
 
 
 class DamagedShardError(Exception):
     """Vectors are not what was written."""
+
+
+class ForeignShardError(DamagedShardError):
+    """Vectors belong to another space than the one of the folder that they are in."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,14 @@ class Shard:
         except OSError:
             return 0.0
 
+    def is_older(self) -> bool:
+        """Whether it is of an earlier format."""
+        try:
+            with self.index.open("rb") as file:
+                return file.read(len(_MAGIC)) in _OLDER_MAGICS
+        except OSError:
+            return False
+
     def new_entries(self) -> Iterator[Entries]:
         """What was added since the last call.
 
@@ -102,7 +130,7 @@ class Shard:
             return
         at = 0
         while at + _HEADER.size <= len(content):
-            magic, texts, count, width, first, size = _HEADER.unpack_from(content, at)
+            magic, space, texts, count, width, first, size = _HEADER.unpack_from(content, at)
             end = at + _HEADER.size + size + _CHECK.size
             if magic != _MAGIC:
                 raise DamagedShardError(f"{self.index} holds something else")
@@ -112,6 +140,9 @@ class Shard:
             (check,) = _CHECK.unpack_from(content, end - _CHECK.size)
             if xxhash.xxh3_64_intdigest(record) != check or self.width not in (0, width):
                 raise DamagedShardError(f"{self.index} does not match its checksum")
+            if space != _space_name(self.index):
+                other = space.rstrip(b"\0").decode("ascii", "replace")
+                raise ForeignShardError(f"{self.index} holds vectors of another space, {other}")
             yield self._take(record[_HEADER.size :], texts, count, width, first)
             at = end
             self._read += len(record) + _CHECK.size
@@ -189,7 +220,7 @@ class ShardWriter:
         """Begin a new shard.
 
         Args:
-            index: Its index file, which must not exist.
+            index: Its index file, which must not exist, in the folder of its space.
             width: Width of its vectors.
 
         Raises:
@@ -230,7 +261,15 @@ class ShardWriter:
                 np.array(checks, dtype="<u8").tobytes(),
             ]
         )
-        header = _HEADER.pack(_MAGIC, len(hashes), len(vectors), self.width, self._rows, len(body))
+        header = _HEADER.pack(
+            _MAGIC,
+            _space_name(self.index),
+            len(hashes),
+            len(vectors),
+            self.width,
+            self._rows,
+            len(body),
+        )
         record = header + body
         self._vectors.write(vectors.data)
         self._vectors.flush()
@@ -243,3 +282,11 @@ class ShardWriter:
         """Close the files."""
         self._vectors.close()
         self._index.close()
+
+
+def _space_name(index: Path) -> bytes:
+    """The name of a shard's folder, as `Space.key` makes it, 32 bytes in a header."""
+    name = os.fsencode(index.parent.name)
+    if len(name) > 32:  # no key; a digest of it cannot be one either
+        name = hashlib.sha256(name).digest()
+    return name.ljust(32, b"\0")

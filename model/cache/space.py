@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 __all__ = ["FORMAT", "Space"]
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever files change, or a change of ours moves the vectors of a model."""
 
 

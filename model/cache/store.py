@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,20 @@ import numpy.typing as npt
 
 from model.backend import Encoded, spread
 from model.cache.hashes import HashIndex
+from model.cache.limits import show_bytes
 from model.cache.shard import DamagedShardError, Entries, Shard, ShardWriter
 from model.cache.space import FORMAT, Space
 from model.errors import ModelError
 
-__all__ = ["CacheError", "SpaceCache", "VectorCache", "check_folder"]
+__all__ = [
+    "CacheError",
+    "SpaceCache",
+    "VectorCache",
+    "check_folder",
+    "discard_older",
+    "read_space",
+    "remove_empty",
+]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +61,8 @@ class VectorCache:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         """Open a cache; it is made when the first vectors are added.
 
+        Vectors of an earlier format are deleted, which is said.
+
         Args:
             folder: Where it is.
             max_bytes: How large it may become.
@@ -63,6 +75,7 @@ class VectorCache:
         self._spaces: dict[str, SpaceCache] = {}
         self._counted: float = float("inf")
         self._added = 0
+        discard_older(folder)
         check_folder(folder)
 
     def space(self, space: Space) -> SpaceCache:
@@ -266,32 +279,89 @@ def check_folder(folder: Path) -> None:
     Raises:
         CacheError: If it is none of these.
     """
-    path = folder / "cache.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["format"]
-    except (FileNotFoundError, NotADirectoryError):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    found = _stored_format(folder)
+    if found == FORMAT or (found is None and not folder.exists()):
+        return
+    if found is None:
+        if not folder.is_dir() or any(folder.iterdir()):
             raise CacheError(
                 f"cache {folder} is no cache of vectors and not empty; name another folder"
-            ) from None
+            )
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    older = "the next run deletes its vectors, and jina-eval cache prune --all does now"
+    raise CacheError(
+        f"cache {folder} has format {found!r}, this version reads {FORMAT}; "
+        f"{older if _is_older(found) else 'delete the folder or name another'}"
+    )
+
+
+def discard_older(folder: Path) -> int:
+    """Delete what an earlier version has left in a cache; gives the number of bytes.
+
+    Raises:
+        CacheError: If the folder's description cannot be read.
+    """
+    if not _is_older(_stored_format(folder)):
+        return 0
+    freed = 0
+    for shard in [Shard(path) for path in folder.glob("*/*.index")]:
+        # Another process may have done the same just now, and begun to write.
+        if shard.is_older():
+            freed += shard.bytes()
+            shard.remove()
+            remove_empty(shard.index.parent)
+    _write_json(folder / "cache.json", {"format": FORMAT})
+    log.warning(
+        "cache %s: %s of vectors in an older format are deleted; texts are encoded again",
+        folder,
+        show_bytes(freed),
+    )
+    return freed
+
+
+def remove_empty(space: Path) -> None:
+    """Remove the folder of a space that has no shards."""
+    if not any(space.glob("*.index")):
+        with suppress(OSError):  # another process may be about to write there
+            (space / "space.json").unlink(missing_ok=True)
+            space.rmdir()
+
+
+def _is_older(found: object) -> bool:
+    return isinstance(found, int) and 1 <= found < FORMAT
+
+
+def _stored_format(folder: Path) -> object:
+    """The format that a cache says it has; None if there is no description."""
+    path = folder / "cache.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["format"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CacheError(f"cache {folder}: {path.name} cannot be read ({error})") from error
-    if found != FORMAT:
-        raise CacheError(
-            f"cache {folder} has format {found!r}, this version reads {FORMAT}; "
-            "delete the folder or name another"
-        )
 
 
 def _describe(folder: Path, space: Space) -> None:
     """Make a space's folder and say what it holds."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path, content in (
-        (folder.parent / "cache.json", {"format": FORMAT}),
-        (folder / "space.json", space.as_dict()),
-    ):
-        if not path.exists():
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
-            draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-            draft.replace(path)
+    if not (folder.parent / "cache.json").exists():
+        _write_json(folder.parent / "cache.json", {"format": FORMAT})
+    description = folder / "space.json"
+    if read_space(description) is None:
+        _write_json(description, space.as_dict())
+
+
+def read_space(description: Path) -> Space | None:
+    """What a space's description says; None where it is lost, or is that of another space."""
+    try:
+        space = Space(**json.loads(description.read_text(encoding="utf-8")))
+        return space if space.key() == description.parent.name else None
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+
+
+def _write_json(path: Path, content: object) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    draft.replace(path)

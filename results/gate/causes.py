@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from results.provenance import Provenance, RouteFacts
 
-__all__ = ["differing_facts", "differing_packages"]
+__all__ = ["differing_facts", "differing_packages", "measured_differently"]
 
 _PACKAGES = (
     "torch",
@@ -21,11 +21,25 @@ _PACKAGES = (
 def differing_facts(was: Provenance, now: Provenance) -> tuple[str, ...]:
     """Facts that differ, a phrase each, those that move scores most first."""
     return (
-        *_routes(was, now),
-        *_texts(was, now),
+        *measured_differently(was, now),
         *_settings(was, now),
         *_environment(was, now),
     )
+
+
+def measured_differently(was: Provenance, now: Provenance) -> tuple[str, ...]:
+    """How a measurement was made in another way than its reference, a phrase each.
+
+    With the same weights, seed and run spec, each of these is the same on any machine: the prompts
+    and adapters, the texts and tokens that were read, and whether the input was packed or padded.
+    """
+    return (*_path(was, now), *_routes(was, now), *_texts(was, now))
+
+
+def _path(was: Provenance, now: Provenance) -> Iterator[str]:
+    old, new = was.environment.path, now.environment.path
+    if old != new:
+        yield f"other execution path: {old or 'none'}, now {new or 'none'}"
 
 
 def _routes(was: Provenance, now: Provenance) -> Iterator[str]:
@@ -44,6 +58,7 @@ def _route(route: RouteFacts | None) -> str:
 
 def _texts(was: Provenance, now: Provenance) -> Iterator[str]:
     for name, said in (
+        ("texts", "texts"),
         ("distinct_texts", "distinct texts"),
         ("tokens", "tokens"),
         ("truncated_texts", "texts cut"),

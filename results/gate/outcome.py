@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from results.gate.judge import Judgement, MeanJudgement, Status
+from results.gate.judge import FAILURES, Judgement, MeanJudgement, Status
 from results.gate.policy import Policy
 from results.gate.reference import Cost
 
@@ -29,6 +29,8 @@ _SAID: Mapping[Status, str] = {
     "better": "better",
     "lower, allowed": "lower by no more than is allowed",
     "regression": "worse",
+    "better than possible": "better than possible",
+    "measured differently": "measured differently",
     "not judged": "not judged",
 }
 
@@ -82,13 +84,26 @@ class GateOutcome:
         return Counter(one.status for one in self.judgements)
 
     @property
+    def _all_statuses(self) -> set[Status]:
+        judged: tuple[Judgement | MeanJudgement | CostJudgement, ...] = (
+            *self.judgements,
+            *self.means,
+            *self.costs,
+        )
+        return {one.status for one in judged}
+
+    @property
+    def failure(self) -> Status | None:
+        """The gravest of `FAILURES` among all judgements; None without any."""
+        statuses = self._all_statuses
+        return next((status for status in FAILURES if status in statuses), None)
+
+    @property
     def exit_code(self) -> int:
-        """0 if all that was to be judged is as good or better, 1 after a regression, else 2."""
-        statuses = {one.status for one in self.judgements}
-        statuses |= {one.status for one in self.means} | {one.status for one in self.costs}
-        if "regression" in statuses:
+        """0 if all that was to be judged is as good or better, 1 after a failure, else 2."""
+        if self.failure is not None:
             return REGRESSION
-        if "not judged" in statuses or not self.judgements:
+        if "not judged" in self._all_statuses or not self.judgements:
             return NOT_JUDGED
         return AS_GOOD
 
@@ -97,11 +112,17 @@ class GateOutcome:
         """The outcome in words."""
         counts = self.statuses
         said = [f"{counts[status]} {name}" for status, name in _SAID.items() if counts[status]]
-        worse = [f"{one.over} in {one.view}" for one in self.means if one.status == "regression"]
-        if worse:
-            said.append(f"mean over {worse[0]} worse" + (", …" if len(worse) > 1 else ""))
+        for status in FAILURES:
+            means = [f"{one.over} in {one.view}" for one in self.means if one.status == status]
+            if means:
+                more = ", …" if len(means) > 1 else ""
+                said.append(f"mean over {means[0]} {_SAID[status]}{more}")
         said += [f"{one.what} {one.status}" for one in self.costs if one.status != "equal"]
-        verdict = {AS_GOOD: "As good or better", REGRESSION: "Regression", NOT_JUDGED: "Not judged"}
+        verdict = {
+            AS_GOOD: "As good or better",
+            REGRESSION: (self.failure or "").capitalize(),
+            NOT_JUDGED: "Not judged",
+        }
         rest = f" {self.left_out} others were not to be judged." if self.left_out else ""
         count = len(self.judgements)
         return f"{verdict[self.exit_code]}: of {count} records {', '.join(said)}.{rest}"

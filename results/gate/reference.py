@@ -8,7 +8,7 @@
     policy.toml        what counts as a regression (`results.gate.policy`)
 
 `reference.json` is written last and holds the SHA-256 of the other files but the policy, which is
-edited by hand. Equal records give equal bytes.
+edited by hand, and a digest over its own content. Equal records give equal bytes.
 """
 
 from __future__ import annotations
@@ -119,6 +119,19 @@ class _Head(_Frozen):
     cost: Cost | None
     history: tuple[Update, ...]
     files: dict[str, str]
+    digest: str
+
+    @classmethod
+    def sealed(cls, **fields: Any) -> _Head:
+        """A head with its digest."""
+        head = cls(digest="", **fields)
+        return head.model_copy(update={"digest": head.expected_digest()})
+
+    def expected_digest(self) -> str:
+        """SHA-256 over the canonical JSON of all other fields."""
+        fields = self.model_dump(mode="json", exclude={"digest"})
+        canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -191,7 +204,7 @@ class GateReference:
             write_atomic(folder / name, content)
         if not (folder / POLICY).exists():
             write_atomic(folder / POLICY, DEFAULT_POLICY)
-        head = _Head(
+        head = _Head.sealed(
             run_spec=dict(self.run_spec),
             seed=self.seed,
             spread=dict(sorted(self.spread.items())),
@@ -215,24 +228,14 @@ class GateReference:
         Raises:
             GateReferenceError: If there is none, or it is damaged.
         """
-        try:
-            head = _Head.model_validate_json((folder / _HEAD).read_bytes())
-            contents = {name: (folder / name).read_bytes() for name in (_RECORDS, _EXAMPLES)}
-        except OSError as error:
-            raise GateReferenceError(
-                f"reference {folder} cannot be read: {error.strerror or error} "
-                f"({Path(error.filename).name}); jina-eval check --update makes one"
-            ) from error
-        except ValidationError as error:
-            what = " ".join(str(error.errors(include_url=False)[0]["msg"]).split())
-            raise GateReferenceError(
-                f"reference {folder / _HEAD} is not readable by this version: {what}"
-            ) from error
+        head = _read_head(folder)
+        contents = {name: _read_file(folder, name) for name in (_RECORDS, _EXAMPLES, _SCORES)}
         for name, content in contents.items():
             if head.files.get(name) != hashlib.sha256(content).hexdigest():
                 raise GateReferenceError(
                     f"reference {folder / name}: its content is not what {_HEAD} says; "
-                    "bring back the committed files, or make it anew with --update"
+                    f"restore the committed files, or delete {_HEAD} and make it again with "
+                    "--update"
                 )
         tables = _Tables(contents[_EXAMPLES])
         return cls(
@@ -245,6 +248,37 @@ class GateReference:
             history=head.history,
             tables=tables,
         )
+
+
+def _read_head(folder: Path) -> _Head:
+    content = _read_file(folder, _HEAD)
+    try:
+        head = _Head.model_validate_json(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        what = " ".join(str(problem["msg"]).split())
+        place = ".".join(map(str, problem["loc"]))
+        raise GateReferenceError(
+            f"reference {folder / _HEAD} is not readable by this version: "
+            f"{f'{place}: ' if place else ''}{what}; delete it and make it again with --update"
+        ) from error
+    if head.digest != head.expected_digest():
+        raise GateReferenceError(
+            f"reference {folder / _HEAD} was changed after it was written: its digest is "
+            f"{head.digest[:12]!r}, its content gives {head.expected_digest()[:12]!r}; "
+            "restore the committed file, or delete it and make it again with --update"
+        )
+    return head
+
+
+def _read_file(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise GateReferenceError(
+            f"reference {folder} cannot be read: {error.strerror or error} ({name}); "
+            "jina-eval check --update makes one"
+        ) from error
 
 
 class _Tables:
@@ -261,7 +295,8 @@ class _Tables:
         whole = pq.read_table(pa.BufferReader(self._content)).to_pandas()
         groups = whole.groupby(list(Place._fields), sort=False, observed=True)
         return {
-            Place(*map(str, place)): group[list(COLUMNS)].reset_index(drop=True)
+            # References from before keys were kept lack the column of units.
+            Place(*map(str, place)): group.reindex(columns=list(COLUMNS)).reset_index(drop=True)
             for place, group in groups
         }
 

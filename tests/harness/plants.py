@@ -1,15 +1,17 @@
 """Real mistakes, to be planted: each is one that somebody made, or would not see."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-__all__ = ["PLANTS", "planted"]
+from tests.harness.more_plants import CAUGHT
+from tests.harness.more_plants import UNSEEN as UNSEEN_PLANTS
+from tests.harness.planting import Plant, after_loading, encoder_of, with_route
 
-Plant = Callable[[pytest.MonkeyPatch], None]
+__all__ = ["PLANTS", "UNSEEN", "planted"]
 
 
 def no_renormalisation(patch: pytest.MonkeyPatch) -> None:
@@ -48,7 +50,7 @@ def swapped_layers(patch: pytest.MonkeyPatch) -> None:
             layers[1].load_state_dict(second)
             layers[2].load_state_dict(held)
 
-    _after_loading(patch, swap)
+    after_loading(patch, swap)
 
 
 def truncated_length(patch: pytest.MonkeyPatch) -> None:
@@ -57,7 +59,7 @@ def truncated_length(patch: pytest.MonkeyPatch) -> None:
     def cut(backend: Any) -> None:
         backend.encoder.tokenizer._max_length = 32
 
-    _after_loading(patch, cut)
+    after_loading(patch, cut)
 
 
 def shuffled_ids(patch: pytest.MonkeyPatch) -> None:
@@ -85,12 +87,12 @@ def wrong_adapter(patch: pytest.MonkeyPatch) -> None:
         wrong = {"retrieval.query": "separation"}
         return replace(route, adapter=wrong.get(route.adapter, route.adapter))
 
-    _with_route(patch, change)
+    with_route(patch, change)
 
 
 def missing_prompt(patch: pytest.MonkeyPatch) -> None:
     """No text has its prompt before it."""
-    _with_route(patch, lambda route: replace(route, prompt=""))
+    with_route(patch, lambda route: replace(route, prompt=""))
 
 
 PLANTS: dict[str, Plant] = {
@@ -103,8 +105,13 @@ PLANTS: dict[str, Plant] = {
         shuffled_ids,
         wrong_adapter,
         missing_prompt,
+        *CAUGHT,
+        *UNSEEN_PLANTS,
     )
 }
+
+UNSEEN = tuple(plant.__name__ for plant in UNSEEN_PLANTS)
+"""Names of mistakes that the gate does not see."""
 
 
 @contextmanager
@@ -113,38 +120,3 @@ def planted(name: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         PLANTS[name](patch)
         yield
-
-
-def encoder_of(backend: Any) -> Any:
-    """A backend's layers."""
-    from model.packed_model import encoder_layers
-
-    model = backend.model
-    return encoder_layers(model[0].auto_model if hasattr(model, "__getitem__") else model)
-
-
-def _after_loading(patch: pytest.MonkeyPatch, change: Callable[[Any], None]) -> None:
-    from model import backends
-
-    original = backends.load_backend
-
-    def load(*arguments: Any, **options: Any) -> Any:
-        backend = original(*arguments, **options)
-        change(backend)
-        return backend
-
-    patch.setattr(backends, "load_backend", load)
-    patch.setattr("harness.jobs.load_backend", load)
-
-
-def _with_route(patch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> None:
-    """The model is given another route than the one that is recorded."""
-    from model.mteb_encoder import MtebEncoder
-
-    for name in ("_encode", "_encode_chunks"):
-        original = getattr(MtebEncoder, name)
-
-        def encode(self, texts, route, original=original):
-            return original(self, texts, change(route))
-
-        patch.setattr(MtebEncoder, name, encode)

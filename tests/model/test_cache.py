@@ -136,7 +136,7 @@ def test_whatever_decides_a_vector_keeps_it_apart(cache, field):
 
 def test_the_key_is_pinned():
     """Another key for the same makes every cache useless: raise FORMAT then, and say so."""
-    assert SPACE.key() == "4ca77a27d2f0c0024a0273a616311ce6"
+    assert SPACE.key() == "e5c8ba3fb4bfd70120b033539b6809de"
 
 
 def test_several_vectors_a_text(cache):
@@ -219,6 +219,90 @@ def test_verify_names_what_is_damaged(cache):
     assert len(found) == 2
     assert "does not match its checksums" in found.pop(path)
     assert list(found.values()) == [None]
+
+
+OTHERS = [
+    {"fingerprint": "e" * 64},
+    {"prompt": "query: "},
+    {"adapter": "separation"},
+    {"max_length": 128},
+    {"precision": "bfloat16"},
+]
+
+
+@pytest.mark.parametrize("changed", OTHERS, ids=lambda changed: next(iter(changed)))
+@pytest.mark.parametrize("what", ["shards", "folders"])
+def test_exchanged_vectors_are_never_read(cache, caplog, what, changed):
+    """Two spaces with the same texts whose files were exchanged, each with valid checksums."""
+    other = dataclasses.replace(SPACE, **changed)
+    texts = ["one", "two"]
+    add(cache, texts)
+    cache.space(other).add(hash_texts(texts), Encoded(-vectors_of(texts)))
+    cache.close()
+    ours, theirs = (cache.folder / space.key() for space in (SPACE, other))
+    if what == "folders":
+        swap(ours, theirs)
+    else:
+        for ending in (".index", ".vectors"):
+            (one,), (two,) = ours.glob(f"*{ending}"), theirs.glob(f"*{ending}")
+            swap(one, two)
+    damage = [damage for _, damage in verify(cache.folder)]
+    again = VectorCache(cache.folder, 10**9)
+
+    assert len(damage) == 2
+    assert all("holds vectors of another space" in found for found in damage)
+    for space in (SPACE, other):
+        assert read(again, texts, space) == {"one": None, "two": None}
+    assert "another space" in caplog.text
+    add(again, texts)
+    expect(read(VectorCache(cache.folder, 10**9), texts), texts)
+
+
+def swap(one, two):
+    aside = one.with_name("aside")
+    one.rename(aside)
+    two.rename(one)
+    aside.rename(two)
+
+
+def test_a_copied_space_is_not_read_under_another_name(cache):
+    add(cache, ["text"])
+    other = dataclasses.replace(SPACE, prompt="query: ")
+    copy = shutil.copytree(cache.folder / SPACE.key(), cache.folder / other.key())
+    again = VectorCache(cache.folder, 10**9)
+    assert [holding.space for holding in holdings(cache.folder) if holding.folder == copy] == [None]
+    assert read(again, ["text"], other) == {"text": None}
+    expect(read(again, ["text"]), ["text"])
+    add(again, ["text"], other)
+    assert {holding.space for holding in holdings(cache.folder)} == {SPACE, other}
+
+
+def test_vectors_of_an_older_format_are_deleted_and_said(cache, caplog):
+    """Format 1, whose shards did not name their space."""
+    add(cache, ["text"])
+    cache.close()
+    index, vectors = shard_files(cache)
+    index.write_bytes(b"JEVEC001" + index.read_bytes()[8:])
+    (cache.folder / "cache.json").write_text(json.dumps({"format": 1}))
+    with pytest.raises(CacheError, match=r"has format 1.*the next run deletes"):
+        list(holdings(cache.folder))
+    again = VectorCache(cache.folder, 10**9)
+    assert caplog.text.count("in an older format are deleted") == 1
+    assert not index.exists()
+    assert not vectors.exists()
+    assert read(again, ["text"]) == {"text": None}
+    add(again, ["text"])
+    expect(read(VectorCache(cache.folder, 10**9), ["text"]), ["text"])
+
+
+def test_prune_deletes_an_older_format(cache):
+    add(cache, ["text"])
+    cache.close()
+    index, _ = shard_files(cache)
+    index.write_bytes(b"JEVEC001" + index.read_bytes()[8:])
+    (cache.folder / "cache.json").write_text(json.dumps({"format": 1}))
+    assert prune(cache.folder) > 0
+    assert list(cache.folder.glob("*/*")) == []
 
 
 def test_a_cache_of_another_version_is_refused(cache):
@@ -380,7 +464,7 @@ class FakeBackend:
         progress(len(texts))
         return encoded([route.prompt + text for text in texts])
 
-    def check_chunking(self, chunking):
+    def check_chunking(self, chunking, prompt=""):
         pass
 
     def encode_chunks(self, texts, route, chunkings, progress):

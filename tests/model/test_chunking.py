@@ -121,6 +121,17 @@ def test_chunks_longer_than_the_model_reads_are_refused():
     Chunking.parse("late:fixed=100000").check_fits(None)
 
 
+def test_the_prompt_takes_room_from_naive_chunks_only():
+    naive, late = Chunking.parse("naive:fixed=500"), Chunking.parse("late:fixed=500")
+    naive.check_fits(512, prompt=10)
+    late.check_fits(512, prompt=11)
+    with pytest.raises(ChunkingError, match=r"2 of them special and 11 the prompt's.*fixed=499"):
+        naive.check_fits(512, prompt=11)
+    naive.check_fits(512, special=1, prompt=11)
+    with pytest.raises(ChunkingError, match=r"600 the prompt's; allowed: none"):
+        naive.check_fits(512, prompt=600)
+
+
 def test_reading_a_chunking_loads_no_torch():
     code = "import sys, model.chunking; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -314,6 +325,30 @@ def test_semantic_chunks_hold_so_many_tokens_of_the_models_own(name):
     assert "".join("".join(chunks).split()) == "".join(text.split())
 
 
+# Tokens over the edges of the library's pieces, and ones that are two when read alone.
+EDGES = [
+    ("minilm", "本,ด?1.本(eﬁ2d京0東トス,b", 2),
+    ("xlmr", "ﬁc\t! 🙂ส,1", 2),
+]
+
+
+@pytest.mark.parametrize("prompt", ["", "passage: "])
+@pytest.mark.parametrize(("name", "text", "size"), EDGES)
+def test_no_semantic_chunk_is_longer_than_asked_for(name, text, size, prompt):
+    pytest.importorskip("semantic_text_splitter")
+    tokenizer = TextTokenizer(real(name), 512)
+    document, spans = split(tokenizer, text, f"semantic={size}", prompt)
+    whole = np.diff(spans)[:, 0]
+    assert whole.max() <= size
+    chunks = [prompt + chunk for chunk in document.chunk_texts(spans)]
+    alone = np.array([(t.places[:, 1] > len(prompt)).sum() for t in tokenizer.place(chunks)])
+    # A single token cannot be cut, even if it is two when read alone.
+    assert alone[whole > 1].max() <= size
+    assert spans[0, 0] == 0
+    assert spans[-1, 1] == len(document.places)
+    assert (spans[1:, 0] == spans[:-1, 1]).all()
+
+
 def test_semantic_chunks_without_their_library(tiny_model, monkeypatch):
     backend = load(tiny_model)
     monkeypatch.setitem(sys.modules, "semantic_text_splitter", None)
@@ -440,6 +475,23 @@ def test_what_cannot_be_encoded_is_refused_before_anything_is(tiny_model, monkey
     if name != "none":
         with pytest.raises(ChunkingError, match=name):
             backend.check_chunking(Chunking.parse(name))
+
+
+def test_chunks_that_do_not_fit_behind_their_prompt_are_refused(tiny_model):
+    """One token a letter; the model reads 64, two of them special."""
+    backend = load(tiny_model)
+    text, prompt = "a " * 120, "p q "
+    for unit in ("fixed", "semantic"):
+        long, short = (Chunking.parse(f"naive:{unit}={size}") for size in (61, 60))
+        backend.check_chunking(long)
+        with pytest.raises(ChunkingError, match=f"2 the prompt's; allowed: {unit}=60 at most"):
+            backend.check_chunking(long, prompt)
+        with pytest.raises(ChunkingError, match=f"allowed: {unit}=60 at most"):
+            backend.encode_chunks([text], Route(prompt=prompt), [long], ignore)
+        backend.check_chunking(short, prompt)
+        (found,) = backend.encode_chunks([text], Route(prompt=prompt), [short], ignore)
+        assert found.counts.tolist() == [2]
+        assert found.truncated.tolist() == [0]
 
 
 def test_models_say_why_they_cannot(backend):

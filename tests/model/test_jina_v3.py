@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from model.backends import load_backend
 from model.checkpoint import PROMPTS
+from model.chunking import Chunking
 from model.errors import ModelError
 from model.guards import check_texts, check_vectors
 from model.mixed import encode_mixed
@@ -29,8 +30,8 @@ TEXTS = [
     "",
     "a",
     "東京 the query, 1 2 3",
-    "the document for one text " * 9,
-    "the " * 300,
+    ("the document for one text " * 9).strip(),
+    ("the " * 300).strip(),
 ]
 EVERY = (None, *ADAPTERS)
 
@@ -124,10 +125,50 @@ def test_a_planted_fault_is_not_within_the_tolerance(folders, tmp_path, fault):
 
 def test_prompts_count_in_the_mean_like_any_text(backend, folders):
     for adapter, prompt in PROMPTS.items():
-        prompted = [prompt + text for text in TEXTS]
+        prompted = [(prompt + text).strip() for text in TEXTS]
         expected = reference_vectors(folders.original, token_ids(backend, prompted), adapter)
         found = encode(backend, TEXTS, adapter, prompt)
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("prompt", ["", "the query: "])
+def test_outer_white_space_is_dropped_as_the_checkpoints_own_loader_does(backend, folders, prompt):
+    """custom_st.py puts the prompt before a text, and then strips both."""
+    texts = [" \n one text \t ", "one text\n", "\u3000", "", "\u00a0東京 "]
+    stripped = [(prompt + text).strip() for text in texts]
+    expected = reference_vectors(folders.original, token_ids(backend, stripped), "separation")
+    unstripped = token_ids(backend, [prompt + text for text in texts])
+
+    found = encode(backend, texts, "separation", prompt)
+
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert unstripped != token_ids(backend, stripped)
+
+
+def test_documents_are_cut_into_chunks_without_outer_white_space(backend):
+    route = Route("retrieval.passage", "the document: ")
+    whole = backend.encode(["one text. "], route, lambda _: None).vectors
+    for chunking in ("naive:fixed=50", "late:fixed=50"):
+        (found,) = backend.encode_chunks(
+            ["one text. \n"], route, [Chunking.parse(chunking)], lambda _: None
+        )
+        assert found.vectors.shape == whole.shape
+        if chunking.startswith("naive"):
+            np.testing.assert_allclose(found.vectors, whole, atol=1e-6)
+        (bare,) = backend.encode_chunks(
+            ["one text."], route, [Chunking.parse(chunking)], lambda _: None
+        )
+        np.testing.assert_allclose(found.vectors, bare.vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize("special", ["<pad>", "<s>", "</s>", "<unk>"])
+def test_literal_special_tokens_are_read_as_by_the_reference(backend, folders, special):
+    """Positions are rotary: each token counts, also a literal padding token."""
+    texts = [f"one {special} text", f"{special}{special} a", special]
+    expected = reference_vectors(folders.original, token_ids(backend, texts), "separation")
+    np.testing.assert_allclose(encode(backend, texts, "separation"), expected, atol=1e-5)
+    expected = peft_vectors(folders.native, texts, "separation")
+    np.testing.assert_allclose(encode(backend, texts, "separation"), expected, atol=1e-5)
 
 
 @settings(max_examples=30)
@@ -199,7 +240,7 @@ def test_long_texts_are_cut_as_the_tokenizer_cuts_them_and_counted(backend, fold
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folders.original)
-    texts = ["the " * n for n in (125, 126, 127, 500)]
+    texts = [("the " * n).strip() for n in (125, 126, 127, 500)]
     theirs = tokenizer(texts, truncation=True, max_length=128)["input_ids"]
 
     assert token_ids(backend, texts) == theirs
@@ -291,7 +332,7 @@ def test_a_checkpoint_of_full_size_is_served_exactly(tmp_path):
     # The published file's size: mteb's metadata of the model says the same number.
     assert source.parameters == 572_310_396
     assert (source.width, source.max_length) == (1024, 8192)
-    texts = ["one text", "東京 the query " * 20]
+    texts = ["one text", ("東京 the query " * 20).strip()]
     for layout, adapters in {"original": (None, "text-matching"), "native": (ADAPTERS[1],)}.items():
         backend = load(getattr(folders, layout))
         for adapter in adapters:

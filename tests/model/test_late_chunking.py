@@ -33,6 +33,7 @@ DOCUMENTS = [
     "",
     "no mark at all, and none after it",
     "the end. too. x",
+    "a [PAD] b. [PAD][MASK] c <pad> d. [SEP] <s>",
     "a b c. d e f! g h i? " * 9,
     "x1 y2. " * 100,
     "abcdefghij klmno " * 20,
@@ -115,14 +116,14 @@ class Published:
         return torch.nn.functional.normalize(self.finish(means), dim=-1).numpy()
 
 
-def check(backend, route, documents, published):
+def check(backend, route, documents, published, read=str):
     """Compare all chunkings at once with the reference, document by document."""
     found = backend.encode_chunks(documents, route, CHUNKINGS, ignore)
     most = [0] * len(NAMES)
     for place, (name, encoded) in enumerate(zip(NAMES, found, strict=True)):
         ends = np.cumsum(encoded.counts)
         for row, text in enumerate(documents):
-            expected = published.vectors(text, name)
+            expected = published.vectors(read(text), name)
             assert encoded.counts[row] == len(expected), (name, text)
             ours = encoded.vectors[ends[row] - encoded.counts[row] : ends[row]]
             np.testing.assert_allclose(ours, expected, atol=1e-5, err_msg=f"{name} {text[:40]}")
@@ -210,7 +211,8 @@ def test_jinas_vectors_are_those_of_the_published_algorithm(jina, jina_backend, 
     prompt = "Represent the document for retrieval: "
 
     published = Published(model, tokenizer, prompt, limit=128, overlap=64)
-    check(jina_backend, Route(adapter, prompt), DOCUMENTS, published)
+    # Its own loader drops white space at the end of a text.
+    check(jina_backend, Route(adapter, prompt), DOCUMENTS, published, read=str.rstrip)
 
 
 def test_the_tests_own_documents_are_long_and_short(backend):

@@ -1,4 +1,6 @@
+import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from model.attention.interface import PACKED
 from model.backends.sentence_transformers import SentenceTransformersBackend
 from model.errors import ModelError
 from model.packed_model import PackedModel, check_packed, encoder_layers, reads_packed
+from model.packed_sentence_transformer import packed_parts
 from model.routing import Route
 from model.source import resolve_model
 from tests.tiny_jina import make_jina_checkpoints
@@ -46,6 +49,77 @@ def test_packed_vectors_are_sentence_transformers_own(folder, packed):
     assert packed.encoder is not None
     assert packed.attention == "sdpa"
     np.testing.assert_allclose(encode(packed, TEXTS, Route(prompt="q ")), theirs, atol=2e-6)
+
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@settings(max_examples=25)
+@given(
+    texts=st.lists(
+        st.lists(st.sampled_from((*SPECIAL, "a", "b c", " ")), max_size=12).map(" ".join),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_special_tokens_that_a_text_contains_are_read_as_by_sentence_transformers(packed, texts):
+    """RoBERTa's kin do not count padding tokens in positions, literal ones included."""
+    theirs = packed._encode_padded(texts, Route(), lambda _: None)
+    np.testing.assert_allclose(encode(packed, texts), theirs.vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+def test_a_literal_special_token_gets_sentence_transformers_vector(folder, packed, special):
+    from sentence_transformers import SentenceTransformer
+
+    assert packed.encoder is not None
+    texts = [f"a {special} b c", f"{special} a", f"{special}{special} b {special}", special]
+    theirs = SentenceTransformer(str(folder), device="cpu").encode(texts)
+    np.testing.assert_allclose(encode(packed, texts), theirs, atol=1e-6)
+
+
+def test_special_tokens_are_split_where_the_tokenizer_says_so(folder, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    path = copy / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"split_special_tokens": True}))
+    model = SentenceTransformer(str(copy), device="cpu")
+    backend = load(copy)
+
+    assert backend.encoder is not None
+    texts = ["a [PAD] b", "[SEP] c"]
+    np.testing.assert_allclose(encode(backend, texts), model.encode(texts), atol=1e-6)
+    found = backend.encode(texts, Route(), lambda _: None).tokens
+    assert found.tolist() == [len(ids) for ids in model.tokenizer(texts)["input_ids"]]
+
+
+def test_texts_that_are_cut_at_the_beginning_are_read_padded(folder, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    path = copy / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"truncation_side": "left"}))
+    texts = ["a " * 100 + "b c d"]
+    model = SentenceTransformer(str(copy), device="cpu")
+    assert "at the beginning" in packed_parts(model)
+    np.testing.assert_allclose(encode(load(copy), texts), model.encode(texts), atol=2e-6)
+
+
+def test_a_model_that_reads_literal_special_tokens_otherwise_runs_padded(folder, monkeypatch):
+    """Planted: an architecture that skips [MASK] in positions, which packed input does not."""
+    from transformers.models.bert.modeling_bert import BertEmbeddings
+    from transformers.models.xlm_roberta.modeling_xlm_roberta import XLMRobertaEmbeddings
+
+    for kind in (BertEmbeddings, XLMRobertaEmbeddings):
+
+        def forward(self, input_ids=None, plain=kind.forward, **options):
+            return plain(self, input_ids=input_ids, **options) * (
+                1.0 + (input_ids == 4).any(dim=1)[:, None, None]
+            )
+
+        monkeypatch.setattr(kind, "forward", forward)
+    assert load(folder).encoder is None
 
 
 @settings(max_examples=40)
@@ -129,6 +203,7 @@ def test_a_model_that_reads_packed_input_wrongly_runs_padded(
 
     assert backend.encoder is None
     assert "runs padded: " in caplog.text
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
     monkeypatch.undo()
     np.testing.assert_allclose(encode(backend, TEXTS), encode(load(tiny_model), TEXTS), atol=2e-6)
 

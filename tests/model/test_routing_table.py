@@ -2,6 +2,7 @@
 
 import mteb
 import pytest
+from mteb.get_tasks import _TASKS_REGISTRY
 from mteb.types import PromptType
 
 from model.checkpoint import ADAPTERS, PROMPTS
@@ -53,6 +54,40 @@ def test_the_papers_exceptions_are_these_tasks_and_no_others(tasks):
     assert len(forums) == 13
     assert len(long) == 6
     assert matching == {"ArguAna", "QuoraRetrieval", *forums, *long}
+
+
+def origins(task):
+    """A task and those that it was made from, in one step or several, by what mteb says."""
+    names, waiting = set(), [task.name]
+    while waiting:
+        name = waiting.pop()
+        if name not in names:
+            names.add(name)
+            found = _TASKS_REGISTRY.get(name)
+            waiting += (found.metadata.adapted_from or []) if found else []
+    return names
+
+
+def test_what_is_made_from_a_symmetric_task_is_routed_as_that_task():
+    """Translations, samples and cleaned copies: one rule for all three of the paper's data sets."""
+    routing = make_routing("paper", JINA)
+    searches = [
+        each.metadata for each in _TASKS_REGISTRY.values() if each.metadata.type == "Retrieval"
+    ]
+    matching = {
+        task.name
+        for task in searches
+        if routing.route(task, PromptType.document).adapter == "text-matching"
+    }
+    symmetric = {
+        task.name
+        for task in searches
+        if origins(task) & {"ArguAna", "QuoraRetrieval", "Quora"}
+        or any(name.startswith("CQADupstack") for name in origins(task))
+    }
+    assert {"ArguAna-PL", "Quora-NL", "NanoQuoraRetrieval", "CQADupstack-Tex-PL"} <= symmetric
+    long = {task.metadata.name for task in mteb.get_benchmark("LongEmbed").tasks}
+    assert matching == symmetric | long
 
 
 @pytest.mark.parametrize(

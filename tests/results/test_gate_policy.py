@@ -44,12 +44,53 @@ def test_the_nearest_allowance_counts(tmp_path):
         ("[same_weights]\nallowed_drop='1 %'", "same_weights.allowed_drop is '1 %'"),
         ("[other_weights]\nalpha=1", "alpha is 1"),
         ("same_weights = 3", "same_weights is 3"),
+        ("[same_weights]\nallowed_drop=true", "same_weights.allowed_drop is True"),
+        ("[same_weights]\nallowed_drop=nan", "same_weights.allowed_drop is nan"),
+        ("[same_weights]\nallowed_drop=inf", "same_weights.allowed_drop is inf"),
+        ("[same_weights]\nallowed_drop='0.2'", "same_weights.allowed_drop is '0.2'"),
+        ("[same_weights]\nallowed_rise=-1", "same_weights.allowed_rise is -1"),
+        ("[same_weights]\nmean_task=true", "same_weights.mean_task is True"),
+        ("[other_weights.types]\nSTS=true", "other_weights.types.STS is True"),
+        ("[other_weights.tasks]\nA=nan", "other_weights.tasks.A is nan"),
+        ("[other_weights]\nalpha=nan", "other_weights.alpha is nan"),
+        ("[other_weights]\nalpha=true", "other_weights.alpha is True"),
+        ("[other_weights]\nallowed_rise=1", "unknown key 'other_weights.allowed_rise'"),
+        ("[same_weights]\nmeasured_differently=false", "is False; allowed: fail, show"),
+        ("seed_margin=nan", "seed_margin is nan"),
+        ("seed_margin=true", "seed_margin is True"),
+        ("speed=true", "speed is True"),
+        ("memory=inf", "memory is inf"),
+        ("[same_weight]", "unknown key 'same_weight'; did you mean 'same_weights'"),
+        ("a=" + 5000 * "[", "is not TOML"),
         ("= 3", "is not TOML"),
     ],
 )
 def test_a_wrong_policy_is_refused(tmp_path, text, said):
     with pytest.raises(PolicyError, match=said):
         read_policy(write(tmp_path, text))
+
+
+KNOWN = {"tasks": ["PerlFaqRetrieval", "LeeDocumentSTS"], "types": ["Retrieval", "STS"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[other_weights.tasks]\nPerlFAQRetrieval=1",
+            "other_weights.tasks names the unknown task 'PerlFAQRetrieval'; did you mean "
+            "'PerlFaqRetrieval'\\? allowed: LeeDocumentSTS, PerlFaqRetrieval",
+        ),
+        ("[same_weights.types]\nSts=1", "unknown type 'Sts'; did you mean 'STS'"),
+    ],
+)
+def test_a_name_that_the_reference_does_not_have_is_refused(tmp_path, text, said):
+    with pytest.raises(PolicyError, match=said):
+        read_policy(write(tmp_path, text), KNOWN)
+
+
+def test_the_default_policy_suits_every_reference(tmp_path):
+    assert read_policy(write(tmp_path, DEFAULT_POLICY), KNOWN).same_weights.types
 
 
 def test_an_absent_policy_is_refused(tmp_path):

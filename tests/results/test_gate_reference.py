@@ -85,7 +85,7 @@ def test_the_policy_is_left_as_it_was_edited(reference, tmp_path):
     assert (tmp_path / "policy.toml").read_text() == "speed = 0.9\n"
 
 
-@pytest.mark.parametrize("name", ["records.jsonl.xz", "examples.parquet"])
+@pytest.mark.parametrize("name", ["records.jsonl.xz", "examples.parquet", "scores.csv"])
 def test_a_changed_file_is_refused(reference, tmp_path, name):
     reference.write(tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
@@ -93,7 +93,9 @@ def test_a_changed_file_is_refused(reference, tmp_path, name):
         GateReference.read(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["reference.json", "records.jsonl.xz", "examples.parquet"])
+@pytest.mark.parametrize(
+    "name", ["reference.json", "records.jsonl.xz", "examples.parquet", "scores.csv"]
+)
 def test_a_missing_file_is_refused(reference, tmp_path, name):
     reference.write(tmp_path)
     (tmp_path / name).unlink()
@@ -106,6 +108,43 @@ def test_another_format_is_refused(reference, tmp_path):
     head = json.loads((tmp_path / "reference.json").read_text())
     (tmp_path / "reference.json").write_text(json.dumps(head | {"format": 2}))
     with pytest.raises(GateReferenceError, match="not readable by this version"):
+        GateReference.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 7),
+        ("spread", {"B": 5.0}),
+        ("run_spec", {"model": "other", "views": ["dim=8"], "seed": 42}),
+        ("cost", None),
+        ("history", []),
+        ("digest", "0" * 64),
+    ],
+)
+def test_a_head_that_was_edited_is_refused(reference, tmp_path, key, value):
+    reference.write(tmp_path)
+    head = json.loads((tmp_path / "reference.json").read_text())
+    (tmp_path / "reference.json").write_text(json.dumps(head | {key: value}))
+    with pytest.raises(GateReferenceError, match=r"reference.json was changed after it was"):
+        GateReference.read(tmp_path)
+
+
+def test_a_head_may_be_formatted_otherwise(reference, tmp_path):
+    reference.write(tmp_path)
+    head = json.loads((tmp_path / "reference.json").read_text())
+    (tmp_path / "reference.json").write_text(json.dumps(head, sort_keys=True))
+    assert GateReference.read(tmp_path).seed == reference.seed
+
+
+def test_a_head_without_a_digest_is_refused(reference, tmp_path):
+    reference.write(tmp_path)
+    head = json.loads((tmp_path / "reference.json").read_text())
+    del head["digest"]
+    (tmp_path / "reference.json").write_text(json.dumps(head))
+    with pytest.raises(
+        GateReferenceError, match="digest: Field required; delete it and make it again"
+    ):
         GateReference.read(tmp_path)
 
 

@@ -4,6 +4,7 @@ Each test plants the fault and expects a check, or a guard, to notice; the same 
 without it.
 """
 
+import itertools
 import math
 from statistics import fmean
 
@@ -14,6 +15,7 @@ from mteb._evaluators import retrieval_evaluator, retrieval_metrics
 from mteb.types import RetrievalEvaluationResult
 
 import results.ranks
+import results.stats.paired
 from model.dense_search import DenseMtebEncoder
 from results.errors import ImpossibleScoresError
 from results.identities import check_scores
@@ -236,13 +238,39 @@ def test_28_ties_that_go_by_name_or_order_are_noticed(monkeypatch):
         check_ties_are_symmetric()
 
 
-def test_29_significance_that_differs_from_call_to_call_is_noticed(monkeypatch):
-    check = test_comparison.test_the_same_seed_gives_the_same_numbers
-    check()
-    original = np.random.default_rng
-    monkeypatch.setattr(np.random, "default_rng", lambda seed=None: original())
+def check_significance():
+    """The same numbers in every call, and no p-value below that of all signs alike."""
+    for shift, count in ((0.01, 60), (0.4, 20)):
+        base = test_comparison.queries(0, n=count)
+        other = test_comparison.queries(shift, seed=1, n=count)
+        sides = test_comparison.two(*map(test_comparison.searched, (base, other)))
+        first, second = (test_comparison.compared(*sides).tasks[0] for _ in range(2))
+        assert (first.p, first.test) == (second.p, second.test)
+        assert 2.0 ** (1 - count) <= first.p <= 1
+
+
+def resampled(patch):
+    """As in ranx: random signs from a generator that is another one in each call."""
+    seeds = itertools.count()
+
+    def p_value(sums):
+        signs = np.random.default_rng(next(seeds)).choice([-1, 1], (999, len(sums)))
+        return float((np.abs(signs @ sums) >= abs(sums.sum())).mean())
+
+    patch.setattr(results.stats.paired, "flip_p_value", p_value)
+
+
+def never_by_chance(patch):
+    """As in ranx: a p-value of 0."""
+    patch.setattr(results.stats.paired, "flip_p_value", lambda sums: 0.0)
+
+
+@pytest.mark.parametrize("plant", [resampled, never_by_chance])
+def test_29_significance_that_is_drawn_or_without_doubt_is_noticed(plant, monkeypatch):
+    check_significance()
+    plant(monkeypatch)
     with pytest.raises(AssertionError):
-        check()
+        check_significance()
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib.util
 import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,29 @@ def test_a_changed_byte_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.M
         files.read_rows("perl_faq")
     with pytest.raises(DataFileError, match="no data file 'udhrr'"):
         files.read_rows("udhrr")
+
+
+@pytest.mark.parametrize("name", [lee_document_sts.TEXTS, lee_document_sts.RATINGS])
+def test_a_flipped_byte_of_a_file_of_lee_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.find_spec("gensim")
+    if spec is None or spec.origin is None:
+        pytest.skip("the package gensim is not installed")
+    there = tmp_path / "test" / "test_data"
+    there.mkdir(parents=True)
+    for file in (lee_document_sts.TEXTS, lee_document_sts.RATINGS):
+        (there / file).write_bytes(
+            (Path(spec.origin).parent / "test/test_data" / file).read_bytes()
+        )
+    moved = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(lee_document_sts, "find_spec", lambda _: moved)
+    assert lee_document_sts.lee_file(name)
+    content = bytearray((there / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (there / name).write_bytes(content)
+    with pytest.raises(DataFileError, match="is not the file of gensim"):
+        lee_document_sts.lee_file(name)
 
 
 def test_lee_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""Simulations that validate the paired test on real records."""
