@@ -16,7 +16,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 
-ROOMS = ("harness", "model", "tasks", "results", "reports")
+ROOMS = ("harness", "jina_eval", "model", "tasks", "results", "reports")
 CONSTRAINTS = Path("constraints.txt")
 
 DEVELOPMENT = Path(".nox", "development").resolve()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
+from jina_eval.core.display import csv_text
 from reports.grid import MISSING, Cell, Column, Grid
 from reports.markdown import render_markdown
 from results.audit import Finding, Verdict, source_means
@@ -54,7 +55,8 @@ def audit_text(findings: Sequence[Finding], model: str, public: str, suffix: str
     writer.writeheader()
     for row in rows:
         lists = {key: "; ".join(value) for key, value in row.items() if isinstance(value, list)}
-        writer.writerow(row | lists)
+        cells = (row | lists).items()
+        writer.writerow({k: csv_text(cell) if isinstance(cell, str) else cell for k, cell in cells})
     return text.getvalue().replace("\r\n", "\n").encode()
 
 

@@ -239,6 +239,8 @@ def _measure(task: AbsTask, source: ModelSource, desk: Desk) -> TaskTime:
         model_meta(source, {}),
         view=View(source.width),
         vectors=TaskVectors(CACHE_BYTES),
+        similarity=source.similarity,
+        unit=source.truncates_to_unit,
         clock=desk.clock,
     )
     encoder.open_search = desk.open_search

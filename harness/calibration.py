@@ -11,6 +11,7 @@ from mteb.types import PromptType
 
 from harness.plan import is_search, prompt_types
 from model.distinct import DistinctCounter
+from model.errors import ViewError
 from model.quantization import Calibration, Calibrator
 from model.usage import hash_texts
 from results.provenance import CalibrationFacts
@@ -61,11 +62,16 @@ def calibrate(task: AbsTask, encoder: MtebEncoder, dims: Iterable[int]) -> TaskC
     Raises:
         ViewError: If there is nothing to calibrate on.
     """
-    calibrator = Calibrator(dims)
-    metadata = task_parts(task)[0].metadata
+    calibrator = Calibrator(dims, encoder.unit)
+    parts = [part.metadata for part in task_parts(task)]
     fitted_on, corpus = _corpus(task)
     for (split, side), texts in _pieces(corpus):
-        encoded, _ = encoder.read(texts, metadata, split, side)
+        if len({encoder.routing.route(part, side) for part in parts}) > 1:
+            raise ViewError(
+                f"task {task.metadata.name}: its parts have different prompts, so that 8 bits "
+                "have no common levels; allowed: float32, float16, binary, ubinary"
+            )
+        encoded, _ = encoder.read(texts, parts[0], split, side)
         calibrator.add(encoded.vectors)
     return TaskCalibration(calibrator.finish(), fitted_on)
 

@@ -18,6 +18,7 @@ from harness.check_run import Measured, drop_vectors, measure, planned_places, r
 from harness.code_version import code_version
 from harness.console import make_console
 from harness.errors import RunError
+from harness.first_line import warn
 from harness.output import default_output
 from harness.plan import ResolvedRun, resolve_run
 from harness.spec import DEFAULT_MODELS, RunSpec, given_values, load_specs
@@ -40,6 +41,7 @@ __all__ = [
     "check_spec",
     "gate_policy",
     "judge",
+    "reference_spec",
 ]
 
 COMMITTED = Path(__file__).parent.parent / "results" / "reference" / "starter-minilm"
@@ -85,8 +87,9 @@ def check_command(request: CheckRequest) -> int:
     """Judge, print and write. Returns the exit code: never 0 unless everything was judged."""
     reference = GateReference.read(request.reference)
     policy = gate_policy(request, reference)
-    spec, given = check_spec(request, reference.run_spec)
+    spec, given = check_spec(request, reference_spec(reference))
     run = resolve_run(spec)
+    warn(run)
     places = _places(reference, run, given)
     folder = check_folder(request.output, spec)
     if request.runs:
@@ -136,6 +139,15 @@ def check_spec(request: CheckRequest, base: Mapping[str, Any]) -> tuple[RunSpec,
     if len(specs) > 1:
         raise RunError("check judges one model; name it with --model")
     return specs[0], frozenset(given)
+
+
+def reference_spec(reference: GateReference) -> Mapping[str, Any]:
+    """The reference's run spec, with the precision of its records where it names none.
+
+    So it stays the same measurement on a machine where "auto" means something else.
+    """
+    measured_in = reference.records[0].provenance.identity.precision
+    return {"precision": measured_in, **reference.run_spec}
 
 
 def check_folder(output: Path | None, spec: RunSpec) -> Path:

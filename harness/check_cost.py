@@ -64,7 +64,7 @@ def _ask(run: ResolvedRun, method: str, texts: int) -> dict[str, Any]:
         "model": run.spec.model,
         "revision": run.spec.revision,
         "texts": texts,
-        "settings": run.spec.settings(),
+        "settings": run.settings(),
     }
     done = subprocess.run(
         [sys.executable, "-m", "harness.cost_probe"],

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from harness.check import CheckRequest, check_folder, check_spec, gate_policy, judge
+from harness.check import (
+    CheckRequest,
+    check_folder,
+    check_spec,
+    gate_policy,
+    judge,
+    reference_spec,
+)
 from harness.check_run import Measured, drop_vectors, measure, read_runs, with_cache
 from harness.console import make_console
 from harness.errors import RunError
@@ -63,7 +70,7 @@ def update_command(request: CheckRequest, reason: str | None, seeds: int) -> int
     before = GateReference.read(request.reference) if there else None
     if before is not None:  # a mistake in it shows before anything is measured
         read_policy(request.policy or request.reference / POLICY)
-    spec, _ = check_spec(request, {} if before is None else before.run_spec)
+    spec, _ = check_spec(request, {} if before is None else reference_spec(before))
     folder = check_folder(request.output, spec)
     run = resolve_run(spec)
     if request.runs:
@@ -178,6 +185,7 @@ def _reference(
     run_spec = {name: given[name] for name in _KEPT if name in given}
     run_spec["views"] = [str(view) for view in run.views]
     run_spec["seed"] = spec.seed
+    run_spec["precision"] = run.precision
 
     def table(place: Place) -> pd.DataFrame:
         return measured.examples(by_place[place])

@@ -24,11 +24,18 @@ from harness.errors import is_user_error, one_line
 from harness.exit_codes import ended_by
 from harness.flags import SpecFlags
 from harness.interrupts import remember_interrupts
+from harness.system_errors import (
+    close_output,
+    drop_output,
+    empty_argument,
+    explain_system_error,
+)
 
 __all__ = ["app", "main"]
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 
 _HELP = "Evaluate text-embedding models: how good, on which tasks, at which dimension."
 
@@ -231,7 +238,7 @@ def encode(
     view: Annotated[str, Parameter(name=["--view", "-v"])] = "dim=full",
     input_format: str | None = None,
     revision: str | None = None,
-    precision: str = "float32",
+    precision: str = "auto",
     max_length: int | None = None,
     device: str = "auto",
     attention: str = "auto",
@@ -267,7 +274,8 @@ def encode(
     revision
         Branch, tag or commit of a hub model.
     precision
-        Number format of the model's arithmetic: float32, bfloat16, float16 or float8.
+        Number format of the model's arithmetic: float32, bfloat16, float16 or float8; auto is the
+        checkpoint's own on a GPU and float32 on a CPU.
     max_length
         Cut texts after this many tokens; the model's own limit if left out.
     device
@@ -367,6 +375,20 @@ def compact(
     return compact_command(source, keep=keep, model=model, routing=routing, output=output)
 
 
+def _system_error(error: OSError) -> int:
+    """Say what the system refused; what reads our output may also have had enough of it."""
+    if isinstance(error, BrokenPipeError):
+        drop_output()
+        return EXIT_BROKEN_PIPE
+    reason = explain_system_error(error)
+    if reason is None:
+        raise error
+    if error.filename is None:
+        drop_output()
+    show_error(reason)
+    return EXIT_ERROR
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -375,9 +397,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 if all is well, 1 after an unexpected failure, 2 for a user's error, a task that gave
-        no score, or a library that ended the program, 130 if interrupted.
+        no score, or a library that ended the program, 130 if interrupted, 141 if standard output
+        was closed.
     """
     quiet_libraries()
+    empty = empty_argument(sys.argv[1:] if arguments is None else arguments)
+    if empty is not None:
+        show_error(f"{empty} (see jina-eval --help)")
+        return EXIT_ERROR
     try:
         with remember_interrupts():
             code = app(
@@ -387,6 +414,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print_error=False,
                 result_action="return_value",
             )
+        close_output()
     except CycloptsError as error:
         show_error(f"{one_line(error)} (see jina-eval --help)")
         return EXIT_ERROR
@@ -398,6 +426,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         show_error(one_line(error))
         return EXIT_ERROR
+    except OSError as error:
+        return _system_error(error)
     except Exception:
         raise
     except BaseException as error:  # whatever exit code it asks for: nothing came to its end

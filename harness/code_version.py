@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["code_version"]
 
-_ROOMS = ("harness", "model", "tasks", "results")
+_ROOMS = ("harness", "jina_eval", "model", "tasks", "results")
 _SUFFIXES = (".py", ".toml", ".gz", ".json")
 _LIBRARIES = (
     "bm25s",

@@ -10,15 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.console import ProgressDisplay, make_console, show_error
-from harness.errors import RunError, one_line
-from harness.estimate import estimate
+from harness.errors import RunError
+from harness.estimate import Estimate, estimate
 from harness.executors.pool import WorkerPool
+from harness.first_line import first_line, remarks, warn
 from harness.output import Output, default_output
-from harness.plan import Plan, make_plan, resolve_run
+from harness.plan import Plan, ResolvedRun, make_plan, resolve_run
+from harness.plan_texts import LocalTexts
 from harness.run import Outcome, execute
 from harness.run_cache import describe_cache
+from harness.run_models import ModelFailures, resolve_runs, run_models
 from harness.spec import RunSpec
-from model.errors import ModelError
 from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from results.store import RecordStore
@@ -26,56 +28,65 @@ from tasks.hub import find_dataset
 from tasks.loading import data_sets
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from results.published.references import Reference
 
 __all__ = ["plan_command", "report_command", "run_command"]
 
 
-_PLAN_NUMBERS = ("Stored", "Missing", "Texts", "Distinct", "Tokens", "Expected")
+_PLAN_NUMBERS = ("Stored", "Missing", "Texts", "Encoded", "Tokens", "Expected")
 
 
 def run_command(
     specs: Sequence[RunSpec], folder: Path | None, *, overwrite: bool, quiet: bool
 ) -> int:
     """Measure what is missing, then report. Returns the exit code."""
-    runs = [resolve_run(spec) for spec in specs]  # every mistake shows before a folder is made
+    failures = ModelFailures()
+    runs = resolve_runs(specs, failures)  # every mistake shows before a folder is made
     output = Output(folder or default_output(specs))
     progress = make_console(stderr=True)
     with output.locked():
         plans = [make_plan(run, output.store, overwrite=overwrite) for run in runs]
-        outcomes = []
-        unloaded = []
-        with WorkerPool() as pool:
-            for plan in plans:
-                if not quiet:
-                    progress.print(_resolved_table(plan))
-                try:
-                    with ProgressDisplay(progress, quiet=quiet) as display:
-                        outcomes.append(execute(plan, output, display, pool))
-                except ModelError as error:  # the other models can still be measured
-                    unloaded.append(one_line(error))
+
+        def run(plan: Plan, pool: WorkerPool) -> Outcome:
+            if not quiet:
+                _introduce(plan.run, progress)
+                progress.print(_resolved_table(plan))
+            warn(plan.run)
+            with ProgressDisplay(progress, quiet=quiet) as display:
+                return execute(plan, output, display, pool)
+
+        outcomes = run_models(plans, output, run, failures)
         if output.store.references():
             _report([output.store], output.reports, site=False)
             if not quiet:
                 hint = f"jina-eval report {output.folder} makes a site of it"
                 progress.print(hint, soft_wrap=True)
-    for reason in unloaded:
+    for resolved in runs:
+        warn(resolved)  # again, below everything else that was printed
+    for reason in failures.reasons:
         show_error(reason)
-    return (
+    code = (
         _exit_code(plans, outcomes)
-        or (2 if unloaded else 0)
+        or (2 if failures.reasons else 0)
         or _check_complete(plans, output.store)
     )
+    return 1 if failures.crashed else code
 
 
 def plan_command(specs: Sequence[RunSpec], folder: Path | None) -> int:
     """Print what would run. Returns the exit code."""
     output = Output(folder or default_output(specs))
     console = make_console()
+    local = LocalTexts()
     for run in [resolve_run(spec) for spec in specs]:
         plan = make_plan(run, output.store)
+        _introduce(run, console)
         console.print(_resolved_table(plan))
-        console.print(render_grid(_plan_grid(plan, output)))
+        warn(run)
+        expected = estimate(plan, output.store, local)
+        console.print(render_grid(_plan_grid(plan, expected, output)))
     return 0
 
 
@@ -168,6 +179,12 @@ def _check_complete(plans: Sequence[Plan], store: RecordStore) -> int:
     return 2
 
 
+def _introduce(run: ResolvedRun, console: Console) -> None:
+    """The first line of a run, and what mteb does otherwise with its model."""
+    for line in (first_line(run), *remarks(run)):
+        console.print(line, soft_wrap=True)
+
+
 def _resolved_table(plan: Plan) -> Table:
     """The resolved run spec, a line a key."""
     table = Table.grid(padding=(0, 2))
@@ -183,8 +200,7 @@ def _resolved_table(plan: Plan) -> Table:
     return table
 
 
-def _plan_grid(plan: Plan, output: Output) -> Grid:
-    expected = estimate(plan, output.store)
+def _plan_grid(plan: Plan, expected: Estimate, output: Output) -> Grid:
     columns = (
         Column("Task", numeric=False),
         Column("Type", numeric=False),
@@ -215,7 +231,18 @@ def _plan_grid(plan: Plan, output: Output) -> Grid:
     )
     title = f"{plan.run.source.name} on {plan.run.suite.title} → {output.folder}"
     unknown = sum(row.texts is None for row in expected.tasks)
-    notes = [f"Tokens are estimated; times {expected.basis}."]
+    notes = [
+        "Encoded: texts that go through the model; cached ones do not.",
+        f"Expected times are {expected.basis}.",
+    ]
+    if expected.guessed_tokens:
+        notes.append("Tokens are characters ÷ 4: the model's folder has no tokenizer.json.")
+    guessed = sum(not row.counted and row.texts is not None for row in expected.tasks)
+    if guessed:
+        notes.append(
+            f"Tasks estimated from their metadata: {guessed}; their data are not here or large, "
+            "and what is cached of them is not known."
+        )
     if unknown:
         notes.append(f"Tasks whose size is not known: {unknown}; the sums are without them.")
     absent = {data for job in plan.missing for data in data_sets(job.task)}

@@ -6,6 +6,7 @@ a terminal only; elsewhere each finished task is one plain line.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,22 +27,50 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
+
+from jina_eval.core.display import visible
 
 if TYPE_CHECKING:
     from harness.plan import Job, Plan
     from results.record import Record
     from tasks.hub import DataSet
 
-__all__ = ["ProgressDisplay", "encode_progress", "make_console", "quiet_libraries", "show_error"]
+__all__ = [
+    "ProgressDisplay",
+    "encode_progress",
+    "make_console",
+    "quiet_libraries",
+    "show_error",
+    "show_warning",
+]
 
 _MIN_WIDTH = 100
+
+
+class _SafeConsole(Console):
+    """Shows control characters of texts, such as names of models, instead of sending them."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """As rich does, segment by segment."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(visible(segment.text, keep="\n"), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line; rich would end with code 1, which means a regression."""
+        raise BrokenPipeError(errno.EPIPE, "standard output was closed")
 
 
 def make_console(*, stderr: bool = False) -> Console:
     """A console that is never narrower than our tables, unless it is a terminal."""
     # No markup: names of models and folders may hold brackets.
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = _SafeConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _MIN_WIDTH)
     return console
@@ -49,7 +78,13 @@ def make_console(*, stderr: bool = False) -> Console:
 
 def show_error(message: str) -> None:
     """One line on standard error."""
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {visible(message)}\n")
+
+
+def show_warning(message: str) -> None:
+    """One line on standard error, bold on a terminal; shown also where a run is quiet."""
+    console = make_console(stderr=True)
+    console.print(Text(f"warning: {message}", style="bold yellow"), soft_wrap=True)
 
 
 def quiet_libraries() -> None:

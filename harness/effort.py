@@ -16,15 +16,18 @@ _A_TEXT = 150
 _A_TASK = {"Clustering": 3_000_000, "Classification": 1_000_000}
 
 
-def relative_effort(task: AbsTask, evaluations: int = 1) -> int:
+def relative_effort(task: AbsTask, evaluations: int = 1, max_length: int | None = None) -> int:
     """Time that a task takes, in no particular unit; 0 where its size is not known.
 
     Args:
         task: The task.
         evaluations: How often it is scored; it is encoded once.
+        max_length: Tokens after which texts are cut; None if they are read to their end, as they
+            are for chunks.
     """
     size = task_size(task)
     if size is None:
         return 0
     scoring = _A_TEXT * size.asked + _A_TASK.get(task.metadata.type, 0)
-    return size.tokens + evaluations * scoring
+    tokens = size.tokens if max_length is None else min(size.tokens, size.texts * max_length)
+    return tokens + evaluations * scoring

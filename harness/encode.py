@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.console import encode_progress, make_console
 from harness.errors import RunError
@@ -85,7 +87,8 @@ def encode_command(request: EncodeRequest, *, quiet: bool) -> int:
     console = make_console(stderr=True)
     started = time.perf_counter()
     with encode_progress(console, len(rows), quiet=quiet) as progress:
-        counts = _write(backend, rows, routes, view, request.output, progress)
+        reader = partial(view.codes, unit=source.truncates_to_unit)
+        counts = _write(backend, rows, routes, reader, request.output, progress)
     if not quiet:
         seconds = time.perf_counter() - started
         cut = f", {counts.truncated:,} cut at {backend.max_length:,}" if counts.truncated else ""
@@ -131,7 +134,7 @@ def _write(
     backend: Backend,
     rows: Sequence[InputText],
     routes: Sequence[Route],
-    view: View,
+    read: Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]],
     output: Path,
     progress: Progress,
 ) -> _Counts:
@@ -150,7 +153,7 @@ def _write(
                 texts = [row.text for row in rows[here]]
                 encoded = encode_mixed(backend, texts, routes[here], progress)
                 check_vectors(encoded.vectors, texts, backend.width)
-                vectors = view.codes(encoded.vectors)
+                vectors = read(encoded.vectors)
                 if start == 0:
                     counts.width, counts.kind = vectors.shape[1], vectors.dtype.name
                     _write_header(file, vectors.dtype, (len(rows), counts.width))

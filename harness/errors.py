@@ -10,7 +10,7 @@ __all__ = [
     "one_line",
 ]
 
-_ROOMS = ("harness", "model", "tasks", "results", "reports")
+_ROOMS = ("harness", "jina_eval", "model", "tasks", "results", "reports")
 
 
 def is_user_error(error: BaseException) -> bool:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.plan import Job, Plan
-from results.record import Record
+from harness.plan_metadata import Density, metadata_reading
+from harness.plan_speed import Speed, speed_of
+from harness.plan_texts import LocalTexts, PlannedTexts, Reading
+from harness.reading import Reader, RoughReader, TokenReader
+from harness.run import largest_first, worker_count
+from harness.run_cache import open_cache
 from results.store import RecordStore
-from tasks.sizes import task_size
 
 __all__ = ["Estimate", "TaskEstimate", "estimate"]
-
-# Used until something was measured: a model's arithmetic is about two
-# operations a weight and token, and two cores do about this many a second.
-_CPU_OPERATIONS = 3e11
-_VIEW_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,19 +27,25 @@ class TaskEstimate:
         missing: Records to measure.
         asked: Texts that mteb hands over, repeats included; None where the
             task's size is not known.
-        texts: Distinct texts among them, which are encoded; None likewise.
-        tokens: Their estimated tokens, as far as the model reads them.
+        texts: Texts among them that go through the model, each once per route,
+            and documents once per chunking; cached ones do not. None likewise.
+        tokens: Tokens that the model reads of them; None for a model without
+            any, too.
         seconds: Expected time; None likewise.
+        counted: Whether the task's own texts were counted. Otherwise its
+            descriptive statistics are the basis, and nothing is known of what
+            is cached.
     """
 
     task: str
     type: str
     stored: int
     missing: int
-    asked: int | None
-    texts: int | None
-    tokens: int | None
-    seconds: float | None
+    asked: int | None = None
+    texts: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,13 @@ class Estimate:
     Attributes:
         tasks: Task by task.
         basis: Where the speed comes from, in words.
+        guessed_tokens: Whether there is no tokenizer to count with before the model is loaded, so
+            that four characters are taken for a token.
     """
 
     tasks: tuple[TaskEstimate, ...]
     basis: str
+    guessed_tokens: bool = False
 
     @property
     def asked(self) -> int:
@@ -63,13 +70,14 @@ class Estimate:
 
     @property
     def texts(self) -> int:
-        """Distinct texts, which are encoded."""
+        """Texts that go through the model."""
         return sum(task.texts or 0 for task in self.tasks)
 
     @property
-    def tokens(self) -> int:
-        """Tokens to read."""
-        return sum(task.tokens or 0 for task in self.tasks)
+    def tokens(self) -> int | None:
+        """Tokens to read; None if they are known of no task."""
+        known = [task.tokens for task in self.tasks if task.tokens is not None]
+        return sum(known) if known else None
 
     @property
     def seconds(self) -> float:
@@ -77,81 +85,64 @@ class Estimate:
         return sum(task.seconds or 0.0 for task in self.tasks)
 
 
-@dataclass(frozen=True)
-class Speed:
-    """How quick a model is here.
-
-    Attributes:
-        tokens_per_second: While encoding; None for a model that reads for free.
-        view_seconds: Time to score one view beside encoding.
-        basis: Where this comes from, in words.
-    """
-
-    tokens_per_second: float | None
-    view_seconds: float
-    basis: str
-
-
-def estimate(plan: Plan, store: RecordStore) -> Estimate:
+def estimate(plan: Plan, store: RecordStore, local: LocalTexts | None = None) -> Estimate:
     """Put a plan in numbers.
 
-    The speed is that of the model's stored records, or else a rule of thumb
-    for two CPU cores.
+    Tokens are counted with the model's tokenizer on the tasks' texts where these are on this
+    machine, and estimated from the tasks' descriptive statistics elsewhere. The speed is that of
+    the model's stored records on this machine, or else a rule of thumb for two CPU cores.
+
+    Args:
+        plan: The plan.
+        store: Where its records go.
+        local: Texts of tasks, shared by the plans of several models.
     """
-    model = plan.run.source.name
-    speed = _speed(plan, [record for record in store.records() if record.ref.model == model])
+    run = plan.run
+    reader: TokenReader | None = Reader.of(run.source, run.max_length)
+    if reader is None and run.source.kind != "lexical":
+        reader = RoughReader(run.max_length)
+    facts = [record.provenance for record in store.records()]
+    embeddings = 0 if reader is None else reader.vocabulary * (run.source.width or 0)
+    speed = speed_of(run, facts, embeddings)
+    planned = PlannedTexts(run, reader, open_cache(run.spec), local or LocalTexts())
+    density: Density | None = None
+    missing = plan.missing_by_task()
+    found: dict[str, TaskEstimate] = {}
+    # As a run does them: texts of several tasks are encoded for the first of these.
+    workers = worker_count(run.spec.workers, len(missing))
+    for name in largest_first(missing) if workers else missing:
+        jobs = missing[name]
+        reading = planned.read(jobs)
+        counted = reading is not None
+        if reading is None:
+            density = density or Density(reader)
+            reading = metadata_reading(run, jobs, reader, density)
+        found[name] = replace(_of(jobs, reading, speed), counted=counted)
     names = dict.fromkeys(job.ref.task for job in plan.jobs)
-    return Estimate(
-        tasks=tuple(
-            _estimate_task([job for job in plan.jobs if job.ref.task == name], plan, speed)
-            for name in names
-        ),
-        basis=speed.basis,
+    rows = tuple(_row(name, plan, found) for name in names)
+    return Estimate(rows, speed.basis, guessed_tokens=isinstance(reader, RoughReader))
+
+
+def _of(jobs: tuple[Job, ...], reading: Reading | None, speed: Speed) -> TaskEstimate:
+    metadata = jobs[0].task.metadata
+    start = TaskEstimate(metadata.name, metadata.type, stored=0, missing=len(jobs))
+    if reading is None:
+        return start
+    encoding = speed.encode_seconds(reading.tokens or {})
+    scoring = len(jobs) * speed.score_seconds(metadata.name, metadata.type)
+    return replace(
+        start,
+        asked=reading.asked,
+        texts=reading.texts,
+        tokens=None if reading.tokens is None else sum(reading.tokens.values()),
+        seconds=encoding + scoring,
     )
 
 
-def _estimate_task(jobs: list[Job], plan: Plan, speed: Speed) -> TaskEstimate:
-    task = jobs[0].task
-    missing = sum(not job.stored for job in jobs)
-    size = task_size(task)
-    asked: int | None = None
-    texts: int | None = None
-    tokens: int | None = None
-    seconds: float | None = None
-    if not missing:
-        asked, texts, tokens, seconds = 0, 0, 0, 0.0
-    elif size is not None:
-        limit = plan.run.max_length
-        asked, texts = size.asked, size.texts
-        tokens = size.tokens if limit is None else min(size.tokens, size.texts * limit)
-        reading = tokens / speed.tokens_per_second if speed.tokens_per_second else 0.0
-        seconds = reading + missing * speed.view_seconds
-    return TaskEstimate(
-        task=task.metadata.name,
-        type=task.metadata.type,
-        stored=len(jobs) - missing,
-        missing=missing,
-        asked=asked,
-        texts=texts,
-        tokens=tokens,
-        seconds=seconds,
-    )
-
-
-def _speed(plan: Plan, records: Iterable[Record]) -> Speed:
-    costs = [record.provenance for record in records]
-    encoding = [facts for facts in costs if facts.cost.encoded_texts and facts.text_count.tokens]
-    read = sum(
-        (facts.text_count.tokens or 0) - (facts.text_count.truncated_tokens or 0)
-        for facts in encoding
-    )
-    seconds = sum(facts.cost.encode_seconds for facts in encoding)
-    if costs and seconds > 0:
-        scoring = sum(facts.cost.total_seconds - facts.cost.encode_seconds for facts in costs)
-        basis = f"from {len(costs)} stored records of this model"
-        return Speed(read / seconds, scoring / len(costs), basis)
-    parameters = plan.run.source.parameters
-    if parameters is None:
-        return Speed(None, _VIEW_SECONDS, "from a rule of thumb: one second a task")
-    basis = "from a rule of thumb for two CPU cores"
-    return Speed(_CPU_OPERATIONS / (2 * parameters), _VIEW_SECONDS, basis)
+def _row(name: str, plan: Plan, found: dict[str, TaskEstimate]) -> TaskEstimate:
+    jobs = [job for job in plan.jobs if job.ref.task == name]
+    stored = sum(job.stored for job in jobs)
+    if name in found:
+        return replace(found[name], stored=stored)
+    kind = jobs[0].task.metadata.type
+    return TaskEstimate(name, kind, stored, 0, asked=0, texts=0, tokens=0, seconds=0.0)

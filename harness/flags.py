@@ -52,10 +52,12 @@ class SpecFlags:
     sentences=N or semantic=TOKENS. Repeat it for several."""
 
     routing: str | None = None
-    """Which adapter and prompt each task gets: paper, mteb, adapter=NAME, none, or a TOML file."""
+    """Which adapter and prompt each task gets: paper, compact, mteb, registry, adapter=NAME, none,
+    or a TOML file."""
 
     precision: str | None = None
-    """Number format of the model's arithmetic: float32, bfloat16, float16 or float8."""
+    """Number format of the model's arithmetic: float32, bfloat16, float16 or float8. Default: auto,
+    the checkpoint's own on a GPU and float32 on a CPU."""
 
     max_length: int | None = None
     """Cut texts after this many tokens; the model's own limit if left out."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import copy
-import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.calibration import TaskCalibration, calibrate
+from harness.costs import TaskCosts
 from harness.environment import describe_environment
 from harness.errors import EvaluationError
 from harness.evaluation import Evaluation, evaluate_task, task_result_data
 from harness.example_texts import TextCollector
 from harness.example_units import ExampleUnits
 from harness.executors.parcel import Desk
-from harness.plan import Job, ResolvedRun
+from harness.plan import Job, ResolvedRun, route_of_part
+from harness.prompt_facts import registry_facts
 from model.backends import load_backend
 from model.chunking import Chunking
 from model.dense_search import DenseMtebEncoder
@@ -23,6 +24,7 @@ from model.mteb_encoder import MtebEncoder, model_meta
 from model.task_vectors import TaskVectors
 from model.usage import TextTally, Usage
 from results.provenance import (
+    SCHEMA_VERSION,
     CalibrationFacts,
     Cost,
     Environment,
@@ -113,7 +115,7 @@ class TaskParcel:
         """
         backend = desk.backend
         if backend is None:
-            backend = load_backend(self.run.source, **self.run.spec.settings())
+            backend = load_backend(self.run.source, **self.run.settings())
         environment = self.environment or describe_environment(backend)
         runner = TaskRunner(self.run, backend, environment, desk)
         yield from enumerate(runner.records(self.jobs))
@@ -130,6 +132,7 @@ class _TaskBench:
         calibrations: Of 8-bit views, by chunking, as soon as one needs them.
         texts: Collects the texts of their examples; None if none are kept.
         units: Finds what their examples share.
+        costs: Attributes what the model does to their records.
     """
 
     jobs: tuple[Job, ...]
@@ -138,6 +141,7 @@ class _TaskBench:
     calibrations: dict[Chunking, TaskCalibration]
     texts: TextCollector | None
     units: ExampleUnits
+    costs: TaskCosts
 
 
 class TaskRunner:
@@ -172,7 +176,7 @@ class TaskRunner:
         # views are still missing, or a resumed run would differ in the last bits.
         texts = TextCollector(loaded.task) if self._run.spec.texts else None
         units = ExampleUnits(loaded.task)
-        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {}, texts, units)
+        bench = _TaskBench(jobs, loaded, TaskVectors(CACHE_BYTES), {}, texts, units, TaskCosts())
         for job in jobs:
             yield self._do(job, bench)
 
@@ -192,7 +196,8 @@ class TaskRunner:
         )
         self._check_routes(job, encoder.usage)
         seconds = self._desk.clock() - started
-        provenance = self._provenance(job, bench.loaded, evaluation, encoder.usage, seconds)
+        cost = bench.costs.of(encoder.usage, seconds, len(bench.jobs) - 1)
+        provenance = self._provenance(job, bench.loaded, evaluation, encoder.usage, cost)
         return Record(
             ref=job.ref,
             task_result=task_result_data(evaluation.task_result),
@@ -215,6 +220,8 @@ class TaskRunner:
             vectors=bench.vectors,
             chunking=job.chunking,
             chunkings=tuple(dict.fromkeys(other.chunking for other in bench.jobs)),
+            similarity=self._run.source.similarity,
+            unit=self._run.source.truncates_to_unit,
             progress=self._desk.progress,
             clock=self._desk.clock,
         )
@@ -236,8 +243,8 @@ class TaskRunner:
             }
             reader = self._encoder(job, bench)
             bench.calibrations[job.chunking] = calibrate(bench.loaded.task, reader, dims)
-            encoder.usage.encoded_texts += reader.usage.encoded_texts
-            encoder.usage.encode_seconds += reader.usage.encode_seconds
+            encoder.usage.used.update(reader.usage.used)
+            encoder.usage.made.update(reader.usage.made)
         found = bench.calibrations[job.chunking]
         dim = job.view.dim or encoder.backend.width or 0
         encoder.calibration = found.by_dim[dim]
@@ -245,12 +252,13 @@ class TaskRunner:
 
     def _check_routes(self, job: Job, usage: Usage) -> None:
         """What was used must be what was planned: it is part of the record's identity."""
-        for side, route in usage.routes.items():
+        planned = job.identity.routes
+        for (task, side), route in usage.task_routes.items():
             used = RouteFacts(adapter=route.adapter, prompt=route.prompt)
-            if job.identity.routes.get(side) != used:
+            if planned.get(side, planned.get(route_of_part(task, side))) != used:
                 raise EvaluationError(
                     f"task {job.ref.task}: mteb asked for side {side!r} with route {used}, "
-                    f"planned were {dict(job.identity.routes)}"
+                    f"planned were {dict(planned)}"
                 )
         unread = job.identity.routes.keys() - usage.routes.keys()
         # The lexical baseline searches words, not vectors.
@@ -261,16 +269,17 @@ class TaskRunner:
             )
 
     def _provenance(
-        self, job: Job, loaded: LoadedTask, evaluation: Evaluation, usage: Usage, seconds: float
+        self, job: Job, loaded: LoadedTask, evaluation: Evaluation, usage: Usage, cost: Cost
     ) -> Provenance:
         run, identity, metadata = self._run, job.identity, job.task.metadata
         width = run.source.width if run.source.width is not None else self._backend.width
         return Provenance(
+            schema_version=SCHEMA_VERSION,
             identity=identity,
             key=identity.key(),
             suite=run.suite.name,
             suite_tasks=run.suite_tasks,
-            run_spec_given=run.spec.given(),
+            run_spec_given=run.spec.shareable(),
             run_spec=run.as_dict,
             task=TaskFacts(
                 name=metadata.name,
@@ -297,13 +306,10 @@ class TaskRunner:
             coverage=evaluation.coverage,
             text_count=_text_count(usage.total),
             text_count_by_split=_by_split(usage),
+            prompts=run.prompts,
+            registry=registry_facts(run.source),
             environment=self._environment,
-            cost=Cost(
-                encoded_texts=usage.encoded_texts,
-                encode_seconds=round(usage.encode_seconds, 3),
-                total_seconds=round(seconds, 3),
-                finished=datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
-            ),
+            cost=cost,
         )
 
 

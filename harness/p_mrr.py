@@ -55,8 +55,8 @@ def p_mrr_by_query(
         ]
         if not changed:
             return None
-        ranks = [_ranks(results[name]) for name in (before, after)]
-        values[base] = float(np.mean([_change(*ranks, document) for document in changed]))
+        old, new = _ranks(results[before]), _ranks(results[after])
+        values[base] = float(np.mean([_change(old, new, document) for document in changed]))
     found = np.array([values[base] for base in bases])
     return found if abs(float(found.mean()) - score) <= _TOLERANCE else None
 

@@ -14,14 +14,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
+from harness.prompt_facts import prompt_facts
 from harness.run_cache import open_cache
 from harness.spec import RunSpec
-from model.backends import PRECISIONS, check_settings
+from model.backends import check_settings
 from model.chunking import WHOLE, Chunking
+from model.precision import PRECISIONS, resolve_precision
 from model.routing import Routing, make_routing
 from model.source import ModelSource, resolve_model
 from model.views import View, expand_views
-from results.provenance import Identity, RouteFacts
+from results.provenance import Identity, PromptFacts, RouteFacts
 from results.record import RecordRef
 from results.store import RecordStore
 from tasks.filters import filter_tasks
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
     from mteb.types import PromptType
 
-__all__ = ["Job", "Plan", "ResolvedRun", "make_plan", "resolve_run"]
+__all__ = ["Job", "Plan", "ResolvedRun", "make_plan", "resolve_run", "route_of_part"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class ResolvedRun:
     Attributes:
         spec: The run spec as given.
         source: The model that was found.
+        precision: Number format of the model's arithmetic, never "auto".
         routing: Decides adapter and prompt.
         views: Concrete views, widest first.
         chunkings: How documents of searches become vectors.
@@ -52,6 +55,7 @@ class ResolvedRun:
 
     spec: RunSpec
     source: ModelSource
+    precision: str
     routing: Routing
     views: tuple[View, ...]
     chunkings: tuple[Chunking, ...]
@@ -64,6 +68,20 @@ class ResolvedRun:
         """Longest input in tokens; None for no limit, or the model's own unstated one."""
         return self.spec.max_length or self.source.max_length
 
+    def settings(self) -> dict[str, Any]:
+        """How the model is run: arguments of `model.backends.load_backend`."""
+        settings = {**self.spec.settings(), "precision": self.precision}
+        known = self.source.registry.max_length if self.source.registry is not None else None
+        if self.spec.max_length is None and known == self.source.max_length:
+            # Where the model's files state no limit, nothing else would set it.
+            settings["max_length"] = known
+        return settings
+
+    @cached_property
+    def prompts(self) -> PromptFacts:
+        """Where the prompts come from."""
+        return prompt_facts(self.spec, self.source, self.routing)
+
     @cached_property
     def as_dict(self) -> dict[str, Any]:
         """The resolved run spec as JSON data: what is printed and stored."""
@@ -75,7 +93,7 @@ class ResolvedRun:
             "views": [str(view) for view in self.views],
             "chunkings": [str(chunking) for chunking in self.chunkings],
             "routing": self.routing.name,
-            "precision": self.spec.precision,
+            "precision": self.precision,
             "max_length": self.max_length,
             "seed": self.spec.seed,
         }
@@ -95,8 +113,8 @@ class ResolvedRun:
             settings["chunking"] = str(chunking).replace(":", "-").replace("=", "-")
         if self.routing.name != self.source.default_routing:
             settings["routing"] = self.routing.name
-        if self.spec.precision != PRECISIONS[0]:
-            settings["precision"] = self.spec.precision
+        if self.precision != PRECISIONS[0]:
+            settings["precision"] = self.precision
         if self.max_length != self.source.max_length:
             settings["max_length"] = self.max_length
         if self.spec.seed != DEFAULT_SEED:
@@ -140,8 +158,9 @@ class ResolvedRun:
             view=str(view),
             dim=view.dim if view.by_route else None,
             chunking=str(chunking),
+            similarity=self.source.similarity,
             routes=self.routes(task),
-            precision=self.spec.precision,
+            precision=self.precision,
             max_length=self.max_length,
             seed=self.spec.seed,
             mteb_version=importlib.metadata.version("mteb"),
@@ -150,20 +169,26 @@ class ResolvedRun:
     def routes(self, task: AbsTask) -> Mapping[str, RouteFacts]:
         """Adapter and prompt of each side of a task.
 
+        Where the parts of an aggregate task differ on a side, that of each part: see
+        `route_of_part`.
+
         Raises:
-            RunError: If the parts of an aggregate task have different routes.
+            ModelError: If the routing has no row for the task.
         """
-        facts: dict[str, RouteFacts] = {}
+        sides: dict[str, dict[str, RouteFacts]] = {}
         for part in task_parts(task):
             for side in prompt_types(part):
                 route = self.routing.route(part.metadata, side)
                 found = RouteFacts(adapter=route.adapter, prompt=route.prompt)
                 name = "" if side is None else str(side.value)
-                if facts.setdefault(name, found) != found:
-                    raise RunError(
-                        f"task {task.metadata.name}: routing {self.routing.name!r} gives its part "
-                        f"{part.metadata.name} another route than the parts before it"
-                    )
+                sides.setdefault(name, {})[part.metadata.name] = found
+        facts: dict[str, RouteFacts] = {}
+        for name, by_part in sides.items():
+            first, *others = by_part.values()
+            if all(found == first for found in others):
+                facts[name] = first
+            else:
+                facts |= {route_of_part(part, name): found for part, found in by_part.items()}
         return facts
 
 
@@ -222,12 +247,15 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
         views = expand_views(spec.views, source.width)
     if any(view.by_route for view in views) and not routing.has_dims:
         raise RunError(f"view 'dim=route': routing {routing.name!r} states no dimensions")
+    for view in views:
+        view.check_similarity(source.similarity)
     check_settings(source, **spec.settings())
     open_cache(spec)
     all_tasks = suite.tasks(spec.seed)
     run = ResolvedRun(
         spec=spec,
         source=source,
+        precision=resolve_precision(source, spec.precision, spec.device),
         routing=routing,
         views=views,
         chunkings=_chunkings(spec, source),
@@ -296,6 +324,11 @@ def _data(task: AbsTask) -> tuple[str, str]:
     ]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
     return f"the {len(parts)} parts of {task.metadata.name}", digest[:40]
+
+
+def route_of_part(part: str, side: str) -> str:
+    """What a route is called that only one part of an aggregate task has, as "PART/query"."""
+    return f"{part}/{side}"
 
 
 def is_search(task: AbsTask) -> bool:

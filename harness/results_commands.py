@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +16,9 @@ from reports.grid import MISSING, Cell, Column, Grid, number, visible
 from reports.terminal import render_grid
 from results.record import Record
 from results.store import RecordStore
+
+if TYPE_CHECKING:
+    from results.provenance import Cost
 
 __all__ = ["list_command", "run_folders", "show_command"]
 
@@ -113,9 +116,18 @@ def _facts_table(record: Record) -> Table:
         "code": f"{facts.environment.git_commit or 'unknown'}"
         f"{', changed' if facts.environment.git_dirty else ''}",
         "took": f"{cost.total_seconds:.1f} s, {cost.encode_seconds:.1f} s encoding",
+        "shared passes": _shared(cost),
         "finished": cost.finished,
     }
     return _lines({key: MISSING if value is None else str(value) for key, value in rows.items()})
+
+
+def _shared(cost: Cost) -> str | None:
+    """What the record has of passes whose cost is another record's."""
+    if cost.shared_seconds is None:
+        return None
+    others = f"{cost.shared_with} other record{'' if cost.shared_with == 1 else 's'}"
+    return f"with {others}; {cost.shared_seconds:.1f} s are the cost of another one"
 
 
 def _scores_table(scores: dict[str, Any]) -> Table:

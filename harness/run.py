@@ -137,7 +137,10 @@ def largest_first(missing: Mapping[str, tuple[Job, ...]]) -> list[str]:
     """The tasks, those that take longest first, so that no long one is left for the end."""
 
     def effort(name: str) -> int:
-        return relative_effort(missing[name][0].task, len(missing[name]))
+        jobs = missing[name]
+        whole = all(job.identity.chunking == "none" for job in jobs)
+        limit = jobs[0].identity.max_length if whole else None
+        return relative_effort(jobs[0].task, len(jobs), limit)
 
     return sorted(missing, key=effort, reverse=True)
 
@@ -151,7 +154,7 @@ def _events(
 
     backend = environment = None
     if plan.run.source.kind != "lexical" or pool is None:
-        backend = load_backend(plan.run.source, **plan.run.spec.settings())
+        backend = load_backend(plan.run.source, **plan.run.settings())
         for chunking, prompt in _document_prompts(plan):
             backend.check_chunking(chunking, prompt)
         environment = describe_environment(backend)
@@ -172,9 +175,11 @@ def _events(
 def _document_prompts(plan: Plan) -> dict[tuple[Chunking, str], None]:
     """Chunkings with the prompts that documents are read behind, each pair once."""
     return {
-        (job.chunking, job.identity.routes["document"].prompt): None
+        (job.chunking, route.prompt): None
         for job in plan.missing
         if job.identity.chunking != "none"
+        for side, route in job.identity.routes.items()
+        if side.rpartition("/")[2] == "document"  # of an aggregate's parts, PART/document
     }
 
 
@@ -193,7 +198,7 @@ def _store(record: Record, plan: Plan, job: Job, output: Output) -> None:
 
 def _write_spec(plan: Plan, output: Output) -> None:
     name = plan.run.source.name.replace("/", "__")
-    content = {"given": plan.run.spec.given(), "resolved": plan.run.as_dict}
+    content = {"given": plan.run.spec.shareable(), "resolved": plan.run.as_dict}
     path = output.folder / "specs" / f"{name}.json"
     try:
         write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

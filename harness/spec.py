@@ -5,7 +5,6 @@ checked here as far as that needs neither model nor data.
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -13,6 +12,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from harness.errors import SpecError
+from jina_eval.core.errors import ReadError
+from jina_eval.core.paths import shareable_path
+from jina_eval.core.reading import read_toml
 from model.cache.limits import DEFAULT_SIZE
 from tasks.filters import TaskFilter
 
@@ -27,7 +29,13 @@ _SETTINGS = ("device", "precision", "max_length", "batch_size", "attention", "to
 
 _OF_EMBEDDING_MODELS = ("views", "chunkings", "routing", "cache", "cache_size", *_SETTINGS)
 
-Precision = Literal["float32", "bfloat16", "float16", "float8"]
+_MAY_BE_PATHS = ("model", "routing", "cache")
+
+Precision = Literal["auto", "float32", "bfloat16", "float16", "float8"]
+
+
+_Name = Annotated[StrictStr, Field(min_length=1)]
+"""Empty, it would stand for the current folder wherever a folder may be named."""
 
 
 class RunSpec(BaseModel):
@@ -46,7 +54,8 @@ class RunSpec(BaseModel):
         chunkings: How documents of searches become vectors, such as "late:fixed=256"; empty for
             "none".
         routing: Name of the routing profile; None for the model's own.
-        precision: Number format of the model's arithmetic.
+        precision: Number format of the model's arithmetic; "auto" for the checkpoint's own on a
+            GPU and float32 on a CPU.
         max_length: Longest input in tokens; None for the model's own limit.
         seed: Seed of every random choice in the evaluation (mteb's is 42).
         device: "auto", "cpu", "cuda", "cuda:N" or "mps". Does not decide scores.
@@ -68,24 +77,24 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: StrictStr = DEFAULT_MODELS[0]
+    model: _Name = DEFAULT_MODELS[0]
     revision: StrictStr | None = None
-    suite: StrictStr = "starter"
+    suite: _Name = "starter"
     tasks: tuple[StrictStr, ...] = ()
     types: tuple[StrictStr, ...] = ()
     languages: tuple[StrictStr, ...] = ()
     max_texts: Annotated[StrictInt, Field(ge=1)] | None = None
     views: tuple[StrictStr, ...] = ()
     chunkings: tuple[StrictStr, ...] = ()
-    routing: StrictStr | None = None
-    precision: Precision = "float32"
+    routing: _Name | None = None
+    precision: Precision = "auto"
     max_length: Annotated[StrictInt, Field(ge=1)] | None = None
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 42
     device: StrictStr = "auto"
     batch_size: Annotated[StrictInt, Field(ge=1)] = 32
     attention: StrictStr = "auto"
     token_budget: Annotated[StrictInt, Field(ge=1)] | None = None
-    cache: StrictStr = "auto"
+    cache: _Name = "auto"
     cache_size: StrictStr = DEFAULT_SIZE
     workers: Annotated[StrictInt, Field(ge=0, le=256)] | None = None
     texts: StrictBool = True
@@ -100,12 +109,20 @@ class RunSpec(BaseModel):
         )
 
     def settings(self) -> dict[str, Any]:
-        """How the model is to be run: arguments of `model.backends.load_backend`."""
+        """How the model is asked to be run: arguments of `model.backends.load_backend`."""
         return self.model_dump(include=set(_SETTINGS))
 
     def given(self) -> dict[str, Any]:
         """Only what was set, as JSON data."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+    def shareable(self) -> dict[str, Any]:
+        """Only what was set, for records: without the names of the user's folders."""
+        values = self.given()
+        for name in _MAY_BE_PATHS:
+            if isinstance(values.get(name), str):
+                values[name] = shareable_path(values[name])
+        return values
 
 
 def load_specs(file: Path | None, flags: Mapping[str, Any]) -> tuple[RunSpec, ...]:
@@ -152,11 +169,9 @@ def _applicable(model: Any, models: Sequence[Any], values: Mapping[str, Any]) ->
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"run spec {file}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"run spec {file} is not TOML: {error}") from error
+        return read_toml(file)
+    except ReadError as error:
+        raise SpecError(f"run spec {error}") from error
 
 
 def _make(values: Mapping[str, Any]) -> RunSpec:

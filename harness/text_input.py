@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import io
+import os
+import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from harness.errors import RunError
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import check_is_file, parse_json
 
 __all__ = ["FORMATS", "InputText", "read_texts"]
 
@@ -61,25 +66,40 @@ def read_texts(source: str, kind: str | None) -> list[InputText]:
 def _lines(source: str) -> Iterator[str]:
     """Lines without their ends. Only a newline ends a line: texts may hold other separators."""
     try:
-        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        content = _standard_input() if source == "-" else _file(Path(source))
     except OSError as error:
         raise RunError(f"input {source!r}: {error.strerror or error}") from error
+    except ReadError as error:
+        raise RunError(f"input {error}") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise RunError(f"input {source!r}, line {line} is not UTF-8: {error.reason}") from error
+        number = content[: error.start].count(b"\n") + 1
+        raise RunError(f"input {source!r}, line {number} is not UTF-8: {error.reason}") from error
     if not text:
         return
     for line in text.removesuffix("\n").split("\n"):
         yield line.removesuffix("\r")
 
 
+def _file(path: Path) -> bytes:
+    check_is_file(path)
+    return path.read_bytes()
+
+
+def _standard_input() -> bytes:
+    with suppress(AttributeError, io.UnsupportedOperation):  # replaced by something in memory
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+        if stat.S_ISCHR(mode) and not sys.stdin.isatty():  # such as /dev/zero, which never ends
+            raise ReadError("'-': standard input is a device, not a file or a pipe")
+    return sys.stdin.buffer.read()
+
+
 def _parse(line: str, where: str) -> InputText:
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise RunError(f"{where} is not JSON: {error}") from error
+        row = parse_json(line, where, object)
+    except ReadError as error:
+        raise RunError(str(error)) from error
     if isinstance(row, str):
         return InputText(row)
     if not isinstance(row, dict) or not isinstance(row.get("text"), str):

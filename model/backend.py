@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from model.chunking import Chunking
 from model.routing import Route
+from model.work import Pass, Work, joined_work
 
-__all__ = ["Backend", "Encoded", "Progress", "spread"]
+__all__ = ["Backend", "Encoded", "Progress", "measured", "spread"]
 
 Progress = Callable[[int], None]
 """Called with the number of texts that were encoded since the last call."""
@@ -30,6 +31,7 @@ class Encoded:
         truncated: Shape (n,), int64: tokens cut off; None likewise.
         counts: Shape (n,), int64: vectors of each text; None for one each.
         computed: How many of the texts went through the model; None for all of them.
+        work: What the model did for them; empty where nobody measured it, or nothing was done.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -37,6 +39,7 @@ class Encoded:
     truncated: npt.NDArray[np.int64] | None = None
     counts: npt.NDArray[np.int64] | None = None
     computed: int | None = None
+    work: tuple[Work, ...] = ()
 
     def __len__(self) -> int:
         """Number of texts."""
@@ -59,6 +62,7 @@ class Encoded:
             tokens=None if self.tokens is None else self.tokens[rows],
             truncated=None if self.truncated is None else self.truncated[rows],
             counts=counts,
+            work=self.work,
         )
 
     @classmethod
@@ -71,7 +75,28 @@ class Encoded:
             tokens=_joined([part.tokens for part in parts]),
             truncated=_joined([part.truncated for part in parts]),
             counts=_joined([part.counts for part in parts]),
+            work=joined_work(part.work for part in parts),
         )
+
+
+def measured(found: Sequence[Encoded], seconds: float) -> tuple[Encoded, ...]:
+    """What one call gave, with the call as their work where the model measured none itself.
+
+    Args:
+        found: Vectors of the same texts, by one chunking each.
+        seconds: What the call took.
+    """
+    if any(encoded.work or encoded.computed == 0 for encoded in found):
+        return tuple(found)
+    tokens = None
+    if len(found) == 1 and found[0].counts is None and found[0].tokens is not None:
+        cut = 0 if found[0].truncated is None else int(found[0].truncated.sum())
+        tokens = int(found[0].tokens.sum()) - cut
+    one = Pass(tokens, seconds)
+    return tuple(
+        replace(each, work=(Work(len(each) if each.computed is None else each.computed, (one,)),))
+        for each in found
+    )
 
 
 def spread(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

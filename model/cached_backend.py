@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import importlib.metadata
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from model.backend import Backend, Encoded, Progress
+from model.backend import Backend, Encoded, Progress, measured
 from model.cache.hashes import hash_texts
 from model.cache.space import Space
 from model.cache.store import SpaceCache, VectorCache
-from model.chunking import SPLITTER, Chunking
+from model.chunking import SPLITTER, WHOLE, Chunking
 from model.guards import is_sound
 from model.routing import Route
 from model.source import ModelSource
 
-__all__ = ["CachedBackend"]
+__all__ = ["CachedBackend", "space_of"]
 
 
 class CachedBackend:
@@ -83,7 +85,7 @@ class CachedBackend:
         def compute(missing: list[str]) -> tuple[Encoded, ...]:
             return (self._backend.encode(missing, route, progress),)
 
-        return self._read(texts, [self._space(route, "none")], compute, progress)[0]
+        return self._read(texts, [self._space(route, WHOLE)], compute, progress)[0]
 
     def encode_chunks(
         self,
@@ -97,21 +99,12 @@ class CachedBackend:
         def compute(missing: list[str]) -> tuple[Encoded, ...]:
             return self._backend.encode_chunks(missing, route, chunkings, progress)
 
-        spaces = [self._space(route, _named(chunking)) for chunking in chunkings]
+        spaces = [self._space(route, chunking) for chunking in chunkings]
         return self._read(texts, spaces, compute, progress)
 
-    def _space(self, route: Route, chunking: str) -> SpaceCache:
+    def _space(self, route: Route, chunking: Chunking) -> SpaceCache:
         return self._cache.space(
-            Space(
-                model=self._source.name,
-                fingerprint=self._source.fingerprint,
-                backend=self._source.kind,
-                precision=self.precision,
-                max_length=self.max_length,
-                adapter=route.adapter,
-                prompt=route.prompt,
-                chunking=chunking,
-            )
+            space_of(self._source, route, chunking, self.precision, self.max_length)
         )
 
     def _read(
@@ -132,8 +125,10 @@ class CachedBackend:
         progress(len(there))
         missing = np.flatnonzero(~here)
         if not len(missing):
-            return tuple(_with_computed(part, 0) for part in held if part is not None)
+            return tuple(replace(part, computed=0) for part in held if part is not None)
+        started = time.perf_counter()
         new = compute([texts[row] for row in missing.tolist()])
+        new = measured(new, time.perf_counter() - started)
         order = np.argsort(np.concatenate([there, missing]))
         found = []
         for space, old, fresh in zip(spaces, held, new, strict=True):
@@ -141,12 +136,37 @@ class CachedBackend:
             if is_sound(fresh.vectors, self.width):
                 space.add(hashes[missing], fresh)
             parts = [old, fresh] if old is not None and len(there) else [fresh]
-            found.append(_with_computed(Encoded.concatenate(parts).select(order), len(missing)))
+            whole = Encoded.concatenate(parts).select(order)
+            found.append(replace(whole, computed=len(missing)))
         return tuple(found)
 
 
 _SEMANTIC_RULE = 2
 """Raised whenever `model.splitting` cuts semantic chunks otherwise."""
+
+
+def space_of(
+    source: ModelSource, route: Route, chunking: Chunking, precision: str, max_length: int | None
+) -> Space:
+    """What decides vectors of a model.
+
+    Args:
+        source: The model.
+        route: The adapter and prompt in force.
+        chunking: How a text becomes vectors.
+        precision: Number format of the model's arithmetic.
+        max_length: Longest input in tokens; None for no limit.
+    """
+    return Space(
+        model=source.name,
+        fingerprint=source.fingerprint,
+        backend=source.kind,
+        precision=precision,
+        max_length=max_length,
+        adapter=route.adapter,
+        prompt=route.prompt,
+        chunking=_named(chunking),
+    )
 
 
 def _named(chunking: Chunking) -> str:
@@ -155,13 +175,3 @@ def _named(chunking: Chunking) -> str:
         return str(chunking)
     library = f"{SPLITTER} {importlib.metadata.version(SPLITTER)}"
     return f"{chunking} by {library}, rule {_SEMANTIC_RULE}"
-
-
-def _with_computed(encoded: Encoded, count: int) -> Encoded:
-    return Encoded(
-        vectors=encoded.vectors,
-        tokens=encoded.tokens,
-        truncated=encoded.truncated,
-        counts=encoded.counts,
-        computed=count,
-    )

@@ -8,12 +8,13 @@ and no code. Importing this loads no torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import read_json
 from model.checkpoint_native import adapter_folder
 from model.errors import ModelError
 from model.low_rank import LowRankUpdate
@@ -187,16 +188,13 @@ def _check_heads(config: JinaEmbeddingsV3Config, path: Path) -> None:
 
 def _number(config: Mapping[str, Any], key: str, path: Path) -> int:
     value = config.get(key)
-    if not isinstance(value, int) or value < 1:
+    if type(value) is not int or value < 1:
         raise ModelError(f"{path}: {key} is {value!r}; expected a number above 0")
     return value
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} should hold a JSON object")
-    return content
+        return read_json(path, dict)
+    except ReadError as error:
+        raise ModelError(str(error)) from error

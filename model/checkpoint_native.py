@@ -7,12 +7,13 @@ names are read as well. An adapter's folder is its name with underscores.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import read_json
 from model.checkpoint_names import POOLER, Matrix, matrices, norms
 from model.checkpoint_tensors import Tensors
 from model.errors import ModelError
@@ -147,12 +148,10 @@ def _read_adapter(
 def _read_settings(path: Path) -> Mapping[str, Any]:
     """An adapter's settings, after making sure that they ask for plain LoRA."""
     try:
-        settings = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not JSON ({error})") from error
-    if not isinstance(settings, dict) or settings.get("peft_type") != "LORA":
+        settings: dict[str, Any] = read_json(path, dict)
+    except ReadError as error:
+        raise ModelError(str(error)) from error
+    if settings.get("peft_type") != "LORA":
         raise ModelError(f"{path}: peft_type is not 'LORA'")
     for key in _NOT_DONE:
         if settings.get(key):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jina_eval.core.reading import read_json
 from model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Tensors:
         if whole.is_file() or not index.is_file():
             return cls([cls._file(whole)], whole)
         try:
-            names = set(json.loads(index.read_bytes())["weight_map"].values())
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            names = set(read_json(index, dict)["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{index} is no index of safetensors files ({error})") from error
         # Only names beside the index: nothing outside the folder is read.
         return cls([cls._file(folder / Path(str(name)).name) for name in sorted(names)], index)

@@ -39,8 +39,9 @@ _LENGTHS_AT_A_TIME = 1024
 class DenseMtebEncoder(MtebEncoder):
     """mteb's encoder and search protocols in one.
 
-    Similarity is the cosine in float32, whatever the model computes in. A document's score does
-    not depend on the shard that it is in. Bits are searched as bits: see `model.top_k.unit`.
+    The model's similarity is computed in float32, whatever the model computes in. A document's
+    score does not depend on the shard that it is in. Bits are searched as bits: see
+    `model.top_k.unit`.
 
     Attributes:
         open_search: Where documents are searched; None for here, on the model's device.
@@ -138,7 +139,13 @@ class DenseMtebEncoder(MtebEncoder):
                 inside = (columns >= first) & (columns < first + len(rows))
                 here = slice(None) if inside.all() else np.flatnonzero(inside)
                 scores[here] = pair_scores(
-                    queries, vectors, asked[here], columns[here] - first, device, counts
+                    queries,
+                    vectors,
+                    asked[here],
+                    columns[here] - first,
+                    device,
+                    counts,
+                    self.similarity_name,
                 )
             first += len(rows)
         self._check_complete(int(np.isfinite(scores).sum()), len(scores), options)
@@ -199,8 +206,8 @@ class DenseMtebEncoder(MtebEncoder):
 
     def _start(self, queries: npt.NDArray[Any], top_k: int) -> Search:
         if self.open_search is not None:
-            return self.open_search(queries, top_k)
-        return ExactSearch(queries, top_k, self.backend.device)
+            return self.open_search(queries, top_k, self.similarity_name)
+        return ExactSearch(queries, top_k, self.backend.device, self.similarity_name)
 
     def _documents(
         self, rows: npt.NDArray[np.int64], options: Mapping[str, Any]
@@ -231,10 +238,10 @@ class DenseMtebEncoder(MtebEncoder):
 
     def _view_of(self, vectors: npt.NDArray[np.float32], side: PromptType) -> npt.NDArray[Any]:
         if not self.view.is_binary:
-            return self.view.read(vectors, self.calibration)
+            return self.view.read(vectors, self.calibration, self.unit)
         if self.view.rescore is not None and side.value == "query":
-            return self.view.read_float(vectors)
-        return self.view.bits(vectors)
+            return self.view.read_float(vectors, self.unit)
+        return self.view.bits(vectors, self.unit)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -1,10 +1,14 @@
 """Errors about models that a user can act on."""
 
-__all__ = ["ModelError", "ModelOutputError", "UnknownModelError", "ViewError"]
+__all__ = ["BrokenModelError", "ModelError", "ModelOutputError", "UnknownModelError", "ViewError"]
 
 
 class ModelError(ValueError):
     """A model cannot be used as asked; the message says why and what is possible."""
+
+
+class BrokenModelError(ModelError):
+    """The files of a model cannot be fetched, read or used; other models are not concerned."""
 
 
 class UnknownModelError(ModelError):

@@ -282,5 +282,5 @@ def _check_fetched(path: Path, digest: str) -> None:
     if stored.parent.name == "blobs" and len(stored.name) == 64 and stored.name != digest:
         raise ModelError(
             f"{path} is damaged: its checksum is {digest[:12]}…, the hub stated "
-            f"{stored.name[:12]}…; delete {stored} and fetch it again"
+            f"{stored.name[:12]}…; named as on the hub, the model is fetched again"
         )

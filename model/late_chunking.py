@@ -10,8 +10,9 @@ as one text, not by counting the prompt's alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -26,11 +27,10 @@ from model.packed_model import PackedModel
 from model.packing import PackedBatch
 from model.splitting import Document, Spans, Splitter
 from model.tokenization import TokenizedTexts
+from model.windows import window_overlap, windows_over
+from model.work import Pass, Work
 
 __all__ = ["LateEncoder"]
-
-_OVERLAP = 256
-"""Tokens that neighbouring windows share, as published."""
 
 _FINISH_ROWS = 4096
 
@@ -98,11 +98,13 @@ class _Run:
     groups: list[_Group] = field(default_factory=list)
     waiting: dict[int, _Window] = field(default_factory=dict)
     seen: int = 0
+    tokens: int = 0
 
     def admit(self, group: _Group, windows: list[_Window], tokens: TokenizedTexts) -> Portion:
-        """Note a group, and number its windows."""
+        """Note a group and the tokens that are read of it, and number its windows."""
         rows = np.arange(self.seen, self.seen + len(windows))
         self.seen += len(windows)
+        self.tokens += len(tokens.ids)
         self.groups.append(group)
         self.waiting.update(zip(rows.tolist(), windows, strict=True))
         return Portion(rows, tokens)
@@ -152,7 +154,7 @@ class LateEncoder:
         limit = encoder.tokenizer.max_length
         if overlap is not None and not 0 <= overlap < limit:
             raise ModelError(f"overlap {overlap}: windows are {limit} tokens; allowed: 0 or more")
-        self.overlap = min(_OVERLAP, limit // 2) if overlap is None else overlap
+        self.overlap = window_overlap(limit) if overlap is None else overlap
         self._model = model
         self._encoder = encoder
         self._splitter = splitter
@@ -175,6 +177,7 @@ class LateEncoder:
             ModelError: If not even one window fits into the device's memory.
         """
         run = _Run(progress)
+        started = time.perf_counter()
 
         def read(rows: Integers) -> tuple[_Group, list[_Window], TokenizedTexts]:
             documents = self._splitter.read(prompt, [texts[row] for row in rows])
@@ -193,7 +196,10 @@ class LateEncoder:
             return sums, partial(run.place, rows)
 
         self._encoder.run(portions(), step)
-        return self._collect(run.groups, len(texts), len(chunkings))
+        found = self._collect(run.groups, len(texts), len(chunkings))
+        # One pass serves all chunkings: each would have taken as long alone.
+        one_pass = Pass(run.tokens, time.perf_counter() - started)
+        return tuple(replace(each, work=(Work(len(texts), (one_pass,)),)) for each in found)
 
     def _plan(
         self, rows: Integers, documents: list[Document], chunkings: Sequence[Chunking]
@@ -209,7 +215,7 @@ class LateEncoder:
             for of_one in split
         ]
         whole = [np.concatenate([prefix, each.ids, suffix]) for each in documents]
-        cuts = [_windows(len(ids), tokenizer.max_length, self.overlap) for ids in whole]
+        cuts = [windows_over(len(ids), tokenizer.max_length, self.overlap) for ids in whole]
         own = np.array([len(each.places) for each in documents])
         kept = [[int(np.diff(found).sum()) for found in of_one] for of_one in split]
         group = _Group(
@@ -283,12 +289,6 @@ def _extended(spans: Spans, before: int, after: int) -> Spans:
     moved[0, 0] = 0
     moved[-1, 1] += after
     return moved
-
-
-def _windows(length: int, size: int, overlap: int) -> list[tuple[int, int, int]]:
-    """Windows over an input: first token, first of those not dropped, end."""
-    starts = range(0, max(1, length - overlap), size - overlap)
-    return [(start, start + overlap if start else 0, min(start + size, length)) for start in starts]
 
 
 def _window(

@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
+from mteb.similarity_functions import cos_sim, dot_score, pairwise_cos_sim
 
-from model.backend import Backend, Encoded, Progress
+from model.backend import Backend, Encoded, Progress, measured
 from model.chunking import WHOLE, Chunking
 from model.guards import check_texts, check_vectors
+from model.pair_scores import paired
 from model.quantization import Calibration
 from model.routing import Route, Routing
+from model.similarity import COSINE, Similarity, distances
 from model.source import ModelSource
 from model.task_vectors import TaskVectors
 from model.usage import Usage
 from model.views import View
+from model.work import joined_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +58,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         calibration: Calibration | None = None,
         chunking: Chunking = WHOLE,
         chunkings: Sequence[Chunking] = (),
+        similarity: Similarity = COSINE,
+        unit: bool = True,
         progress: EncodeProgress | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -67,6 +74,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             calibration: The levels of a view in 8 bits.
             chunking: How documents of a search become vectors.
             chunkings: What else documents will be read in: one pass of the model serves all.
+            similarity: How two vectors are compared.
+            unit: Whether truncated vectors are brought back to unit length.
             progress: Told how far each call is.
             clock: What times are measured with, in seconds.
         """
@@ -75,6 +84,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         self.mteb_model_meta = meta
         self.view = view
         self.calibration = calibration
+        self.similarity_name = similarity
+        self.unit = unit
         self.chunking = chunking
         self.usage = Usage()
         self.clock = clock
@@ -111,7 +122,30 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         texts: list[str] = [text for batch in inputs for text in batch["text"]]
         encoded, rows = self.read(texts, task_metadata, hf_split, prompt_type)
         assert encoded.counts is None, "chunks are for searches, which read them themselves"
-        return self.view.read(encoded.vectors, self.calibration)[rows]
+        return self.view.read(encoded.vectors, self.calibration, self.unit)[rows]
+
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
+        """Similarities of all pairs, as mteb's evaluators ask for them.
+
+        Args:
+            embeddings1: Shape (n, dim), or (dim,) for one vector.
+            embeddings2: Shape (m, dim), or (dim,).
+
+        Returns:
+            Shape (n, m), float32.
+        """
+        if self.similarity_name == "cosine":
+            return cos_sim(embeddings1, embeddings2)
+        if self.similarity_name == "dot":
+            return dot_score(embeddings1, embeddings2)
+        left, right = (_rows(one) for one in (embeddings1, embeddings2))
+        return -distances(left, right, self.similarity_name)
+
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
+        """Similarities row by row; both of shape (n, dim), the result of shape (n,), float32."""
+        if self.similarity_name == "cosine":
+            return torch.as_tensor(pairwise_cos_sim(embeddings1, embeddings2))
+        return paired(_tensor(embeddings1), _tensor(embeddings2), self.similarity_name)
 
     def read(
         self,
@@ -137,7 +171,8 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             ModelError: If a text is no text, or a vector is no embedding.
         """
         route = self.routing.route(task_metadata, prompt_type)
-        self.usage.routes["" if prompt_type is None else str(prompt_type.value)] = route
+        side = "" if prompt_type is None else str(prompt_type.value)
+        self.usage.routes[side] = self.usage.task_routes[task_metadata.name, side] = route
         check_texts(texts)
         place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         distinct = list(place)
@@ -150,6 +185,7 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
             ),
         )
         self.usage.count(split, len(texts), route, distinct, encoded)
+        self.usage.used.update(dict.fromkeys(encoded.work))
         return encoded, np.array([place[text] for text in texts], dtype=np.int64)
 
     def _encode(self, texts: list[str], route: Route) -> Encoded:
@@ -186,10 +222,23 @@ class MtebEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # Any where 
         found = encode(report)
         for encoded in found:
             check_vectors(encoded.vectors, texts, self.backend.width, encoded.counts)
-        self.usage.encode_seconds += self.clock() - started
+        seconds = self.clock() - started
+        self.usage.encode_seconds += seconds
+        found = measured(found, seconds)
+        self.usage.made.update(dict.fromkeys(joined_work(encoded.work for encoded in found)))
         computed = found[0].computed
         self.usage.encoded_texts += len(texts) if computed is None else computed
         return found
+
+
+def _tensor(vectors: Any) -> torch.Tensor:
+    return torch.as_tensor(vectors, dtype=torch.float32)
+
+
+def _rows(vectors: Any) -> torch.Tensor:
+    """Shape (n, dim); one vector is one row."""
+    found = _tensor(vectors)
+    return found[None] if found.ndim == 1 else found
 
 
 def _is_document(prompt_type: PromptType | None) -> bool:
@@ -211,7 +260,7 @@ def model_meta(source: ModelSource, experiment: Mapping[str, Any]) -> ModelMeta:
             "n_parameters": source.parameters,
             "embed_dim": source.width,
             "max_tokens": source.max_length,
-            "similarity_fn_name": ScoringFunction.COSINE,
+            "similarity_fn_name": ScoringFunction(source.similarity),
             "open_weights": True,
             "framework": ["Sentence Transformers", "PyTorch"]
             if source.kind == "sentence-transformers"

@@ -1,4 +1,4 @@
-"""Cosines of chosen pairs of queries and documents, as reranking needs them."""
+"""Similarities of chosen pairs of queries and documents, as reranking needs them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model.similarity import COSINE, Similarity
 from model.top_k import QUERY_BLOCK, best_chunks, float32_products, length, products, unit
 
-__all__ = ["pair_scores"]
+__all__ = ["pair_scores", "paired"]
 
 _PAIR_BYTES = 50_000_000
 
@@ -26,6 +27,7 @@ def pair_scores(
     columns: npt.NDArray[np.int64],
     device: str,
     counts: npt.NDArray[np.int64] | None = None,
+    similarity: Similarity = COSINE,
 ) -> npt.NDArray[np.float32]:
     """Score pairs; a document with several vectors by its best.
 
@@ -36,17 +38,18 @@ def pair_scores(
         columns: Document of each, shape (pairs,).
         device: Where to compute, such as "cpu" or "cuda:0".
         counts: Vectors of each document, shape (documents,); None for one each.
+        similarity: How vectors are compared; bits by "cosine" or "dot" only.
 
     Returns:
         Shape (pairs,), float32.
     """
-    left, right = unit(queries, device), unit(documents, device)
+    left, right = (unit(vectors, device, similarity) for vectors in (queries, documents))
     used = np.unique(asked)
     with float32_products():
         if counts is not None or len(used) * len(right) <= _ALL_PAIRS * len(asked):
-            scores = _from_all(left, right, asked, columns, counts)
+            scores = _from_all(left, right, asked, columns, counts, similarity)
         else:
-            scores = _one_by_one(left, right, asked, columns)
+            scores = _one_by_one(left, right, asked, columns, similarity)
     return scores / np.float32(length(queries, documents))
 
 
@@ -56,6 +59,7 @@ def _from_all(
     asked: npt.NDArray[np.int64],
     columns: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int64] | None,
+    similarity: Similarity,
 ) -> npt.NDArray[np.float32]:
     found = np.empty(len(asked), dtype=np.float32)
     order = np.argsort(asked, kind="stable")
@@ -63,7 +67,7 @@ def _from_all(
     for start in range(0, len(wanted), QUERY_BLOCK):
         first, last = np.searchsorted(rows, [start, start + QUERY_BLOCK])
         block = queries[torch.from_numpy(wanted[start : start + QUERY_BLOCK]).to(queries.device)]
-        table = products(block, documents)
+        table = products(block, documents, similarity)
         if counts is not None:
             table = best_chunks(table, counts)
         here = order[first:last]
@@ -77,13 +81,23 @@ def _one_by_one(
     documents: torch.Tensor,
     asked: npt.NDArray[np.int64],
     columns: npt.NDArray[np.int64],
+    similarity: Similarity,
 ) -> npt.NDArray[np.float32]:
     found = np.empty(len(asked), dtype=np.float32)
     for part in _pieces(len(asked), queries.shape[1]):
         left = queries[torch.from_numpy(asked[part]).to(queries.device)]
         right = documents[torch.from_numpy(columns[part]).to(documents.device)]
-        found[part] = (left * right).sum(dim=1).cpu().numpy()
+        found[part] = paired(left, right, similarity).cpu().numpy()
     return found
+
+
+def paired(left: torch.Tensor, right: torch.Tensor, similarity: Similarity) -> torch.Tensor:
+    """Products, or distances with their sign turned, row by row: both (n, width), result (n,)."""
+    if similarity == "euclidean":
+        return (left - right).square().sum(dim=1).sqrt().neg()
+    if similarity == "manhattan":
+        return -(left - right).abs().sum(dim=1)
+    return (left * right).sum(dim=1)
 
 
 def _pieces(count: int, width: int) -> Iterator[slice]:

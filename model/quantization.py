@@ -33,13 +33,17 @@ Precision = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
-def truncate(vectors: npt.NDArray[np.float32], dim: int, asker: str) -> npt.NDArray[np.float32]:
+def truncate(
+    vectors: npt.NDArray[np.float32], dim: int, asker: str, unit: bool = True
+) -> npt.NDArray[np.float32]:
     """The leading part of vectors, brought back to unit length.
 
     Args:
         vectors: Shape (n, width), float32.
         dim: Number of leading coordinates.
         asker: What they are read for, as an error names it.
+        unit: False to leave their length as it is, for models whose vectors have no unit length
+            and are not compared by their angle.
 
     Returns:
         Shape (n, dim), float32; the whole vectors, with dim = width, are left as they are.
@@ -54,12 +58,14 @@ def truncate(vectors: npt.NDArray[np.float32], dim: int, asker: str) -> npt.NDAr
     if dim > width:
         raise ViewError(f"{asker} is wider than the model's vectors ({width})")
     leading = vectors[:, :dim]
+    if not unit:
+        return np.ascontiguousarray(leading)
     norms = np.linalg.norm(leading, axis=1, keepdims=True)
     if not norms.all():
         row = int(np.flatnonzero(norms[:, 0] == 0)[0])
         raise ViewError(f"{asker}: vector {row} is zero in its first {dim} numbers")
-    unit: npt.NDArray[np.float32] = leading / norms
-    return unit
+    scaled: npt.NDArray[np.float32] = leading / norms
+    return scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +106,14 @@ class Calibrator:
     However the vectors are cut into batches and ordered, the result is the same, bit for bit.
     """
 
-    def __init__(self, dims: Iterable[int]) -> None:
+    def __init__(self, dims: Iterable[int], unit: bool = True) -> None:
         """Start without vectors.
 
         Args:
             dims: Numbers of leading coordinates to fit for.
+            unit: As for `truncate`.
         """
+        self._unit = unit
         self._ends = {
             dim: (np.full(dim, np.inf, np.float32), np.full(dim, -np.inf, np.float32))
             for dim in dims
@@ -124,7 +132,7 @@ class Calibrator:
         if not len(vectors):
             return
         for dim, (lower, upper) in self._ends.items():
-            read = truncate(vectors, dim, f"calibration of dim={dim}")
+            read = truncate(vectors, dim, f"calibration of dim={dim}", self._unit)
             np.minimum(lower, read.min(axis=0), out=lower)
             np.maximum(upper, read.max(axis=0), out=upper)
         self._texts += len(vectors)

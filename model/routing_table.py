@@ -26,6 +26,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import parse_toml, read_small, shown_path
 from model.errors import ModelError
 
 __all__ = ["Row", "Side", "Table", "built_in_tables", "read_table"]
@@ -128,12 +130,10 @@ def read_table(path: Path) -> Table:
         ModelError: If it cannot be read, or a key or value is wrong.
     """
     try:
-        raw = path.read_bytes()
-        content = tomllib.loads(raw.decode("utf-8"))
-    except OSError as error:
-        raise ModelError(f"routing file {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"routing file {path} is not TOML: {error}") from error
+        raw = read_small(path)
+        content = parse_toml(raw, shown_path(path))
+    except ReadError as error:
+        raise ModelError(f"routing file {error}") from error
     where = f"routing file {path}"
     _check_keys(content, _FILE_KEYS, where)
     name = f"{path.stem}-{hashlib.sha256(raw).hexdigest()[:8]}"

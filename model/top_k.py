@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from model.packing import plan_batches
+from model.similarity import COSINE, Similarity, distances
 
 __all__ = [
     "DOCUMENT_BLOCK",
@@ -50,26 +51,35 @@ class Search(Protocol):
         ...
 
 
-OpenSearch = Callable[[npt.NDArray[Any], int], Search]
-"""Starts a search: the queries' vectors, shape (queries, width), numbers or bits, see `unit`, and
-how many documents to keep."""
+class OpenSearch(Protocol):
+    """Starts a search; arguments as of `ExactSearch`."""
+
+    def __call__(
+        self, queries: npt.NDArray[Any], k: int, similarity: Similarity = COSINE, /
+    ) -> Search:
+        """Start without documents."""
+        ...
 
 
 class ExactSearch:
-    """Searches by the cosine in float32, on a device.
+    """Searches by a similarity in float32, on a device.
 
     Vectors are numbers or bits, see `unit`. Where queries are numbers and documents bits, those
-    documents are kept whose bits are nearest to the queries' bits, with the cosines of the numbers.
+    documents are kept whose bits are nearest to the queries' bits, with the scores of the numbers.
     """
 
-    def __init__(self, queries: npt.NDArray[Any], k: int, device: str) -> None:
+    def __init__(
+        self, queries: npt.NDArray[Any], k: int, device: str, similarity: Similarity = COSINE
+    ) -> None:
         """Start without documents.
 
         Args:
             queries: Shape (queries, width), float32 or bool.
             k: How many documents are kept of each query.
             device: Where to search, such as "cpu" or "cuda:0".
+            similarity: How vectors are compared; bits by "cosine" or "dot" only.
         """
+        self._similarity = similarity
         self._queries = queries
         self._k = k
         self._device = device
@@ -90,9 +100,9 @@ class ExactSearch:
             self._top = self._start(documents.dtype == np.bool_)
         with float32_products():
             if counts is None:
-                self._top.add(unit(documents, self._device))
+                self._top.add(self._there(documents))
             else:
-                self._top.add_chunked(unit(documents, self._device), counts)
+                self._top.add_chunked(self._there(documents), counts)
 
     def best(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Scores and places of each query's best documents, shape (queries, kept)."""
@@ -101,27 +111,33 @@ class ExactSearch:
         return np.divide(scores.numpy(), self._length, dtype=np.float32), places.numpy()
 
     def _start(self, bits: bool) -> TopK:
-        queries = unit(self._queries, self._device)
+        queries = self._there(self._queries)
         if bits and self._queries.dtype != np.bool_:
-            return TopK(unit(self._queries > 0, self._device), self._k, rescoring=queries)
-        return TopK(queries, self._k)
+            by_bits = self._there(self._queries > 0)
+            return TopK(by_bits, self._k, rescoring=queries, similarity=self._similarity)
+        return TopK(queries, self._k, similarity=self._similarity)
+
+    def _there(self, vectors: npt.NDArray[Any]) -> torch.Tensor:
+        return unit(vectors, self._device, self._similarity)
 
 
-def unit(vectors: npt.NDArray[Any], device: str) -> torch.Tensor:
-    """Vectors whose products, divided by `length`, are cosines.
+def unit(vectors: npt.NDArray[Any], device: str, similarity: Similarity = COSINE) -> torch.Tensor:
+    """Vectors as `products` compares them; its results, divided by `length`, are the scores.
 
     Args:
         vectors: Shape (n, width). float32: numbers; bool: bits, which stand for 1 and -1.
         device: Where to have them.
+        similarity: How they are to be compared.
 
     Returns:
-        Shape (n, width), float32. Numbers come with unit length. Bits come as 1 and -1, so that
-        their products are whole numbers: equal Hamming distances have equal cosines, bit for bit.
+        Shape (n, width), float32. Numbers come with unit length for cosines, else as they are.
+        Bits come as 1 and -1, so that their products are whole numbers: equal Hamming distances
+        have equal scores, bit for bit.
     """
     there = torch.from_numpy(vectors).to(device)
     if there.dtype == torch.bool:
         return there.float().mul_(2).sub_(1)
-    return torch.nn.functional.normalize(there, dim=1)
+    return torch.nn.functional.normalize(there, dim=1) if similarity == COSINE else there
 
 
 def length(queries: npt.NDArray[Any], documents: npt.NDArray[Any]) -> float:
@@ -159,7 +175,11 @@ class TopK:
     """
 
     def __init__(
-        self, queries: torch.Tensor, k: int, rescoring: torch.Tensor | None = None
+        self,
+        queries: torch.Tensor,
+        k: int,
+        rescoring: torch.Tensor | None = None,
+        similarity: Similarity = COSINE,
     ) -> None:
         """Start without documents.
 
@@ -169,7 +189,9 @@ class TopK:
             k: How many documents are kept of each query.
             rescoring: What the queries are in the scores that `best` gives, where it is something
                 else than what they are in choosing documents; as `queries`.
+            similarity: How vectors are compared; see `products`.
         """
+        self._similarity = similarity
         self._queries = queries
         self._rescoring = rescoring
         self._k = k
@@ -223,28 +245,37 @@ class TopK:
         self, rows: slice, block: torch.Tensor, counts: npt.NDArray[np.int64] | None
     ) -> list[torch.Tensor]:
         """What is kept of some queries' earlier documents and those of a block."""
-        scores = _score(self._queries[rows], block, counts)
+        scores = _score(self._queries[rows], block, counts, self._similarity)
         columns = _top(scores, self._k)
         new = [scores.gather(1, columns), columns + self._seen]
         if self._rescoring is not None:
-            new.append(_score(self._rescoring[rows], block, counts).gather(1, columns))
+            own = _score(self._rescoring[rows], block, counts, self._similarity)
+            new.append(own.gather(1, columns))
         both = [torch.cat([old[rows], more], 1) for old, more in zip(self._kept, new, strict=True)]
         columns = _top(both[0], self._k, both[1])
         return [values.gather(1, columns) for values in both]
 
 
 def _score(
-    queries: torch.Tensor, rows: torch.Tensor, counts: npt.NDArray[np.int64] | None
+    queries: torch.Tensor,
+    rows: torch.Tensor,
+    counts: npt.NDArray[np.int64] | None,
+    similarity: Similarity,
 ) -> torch.Tensor:
-    scores = products(queries, rows)
+    scores = products(queries, rows, similarity)
     return scores if counts is None else best_chunks(scores, counts)
 
 
-def products(queries: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Products of queries and rows, shape (queries, rows), in blocks of one size.
+def products(
+    queries: torch.Tensor, rows: torch.Tensor, similarity: Similarity = COSINE
+) -> torch.Tensor:
+    """Products of queries and rows, or distances with their sign turned, shape (queries, rows).
 
-    However many rows there are, the same kernel multiplies the same shapes.
+    Products are made in blocks of one size: however many rows there are, the same kernel
+    multiplies the same shapes. Distances are made pair by pair.
     """
+    if similarity in ("euclidean", "manhattan"):
+        return -distances(queries, rows, similarity)
     parts = []
     for start in range(0, len(rows), DOCUMENT_BLOCK):
         block = rows[start : start + DOCUMENT_BLOCK]

@@ -12,6 +12,7 @@ import xxhash
 
 from model.distinct import DistinctCounter
 from model.routing import Route
+from model.work import Work
 
 if TYPE_CHECKING:
     from model.backend import Encoded
@@ -65,19 +66,26 @@ class Usage:
 
     Attributes:
         routes: The route of each prompt type ("query", "document", "" for the only side).
+        task_routes: The same by name of the task, or of an aggregate's part, and prompt type.
         total: All its texts.
         by_split: The texts of each split.
         encoded_texts: Texts that went through the model, the others were at hand.
-        encode_seconds: Time this took.
+        encode_seconds: Time this took, reading those that were cached included.
         search_seconds: Time that finding documents took beside.
+        used: The work that the vectors come from which this evaluation read, by whomever it was
+            asked for; as keys, in order.
+        made: The work that was done in this evaluation, by whomever it is used; likewise.
     """
 
     routes: dict[str, Route] = field(default_factory=dict)
+    task_routes: dict[tuple[str, str], Route] = field(default_factory=dict)
     total: TextTally = field(default_factory=TextTally)
     by_split: dict[str, TextTally] = field(default_factory=dict)
     encoded_texts: int = 0
     encode_seconds: float = 0.0
     search_seconds: float = 0.0
+    used: dict[Work, None] = field(default_factory=dict)
+    made: dict[Work, None] = field(default_factory=dict)
 
     def count(
         self, split: str, asked: int, route: Route, texts: Sequence[str], encoded: Encoded

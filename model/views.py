@@ -24,6 +24,7 @@ from model.quantization import (
     dequantize,
     truncate,
 )
+from model.similarity import Similarity
 
 __all__ = [
     "MATRYOSHKA_DIMS",
@@ -121,6 +122,18 @@ class View:
         """Whether one bit is kept of each number."""
         return self.precision in _BITS
 
+    def check_similarity(self, similarity: Similarity) -> None:
+        """Refuse a view that says nothing of a similarity.
+
+        Raises:
+            ViewError: If it keeps signs alone and vectors are compared by their distance.
+        """
+        if self.is_binary and similarity in ("euclidean", "manhattan"):
+            raise ViewError(
+                f"view '{self}': signs alone say nothing of {similarity} distances, by which this "
+                "model's vectors are compared; allowed: float32, float16, int8, uint8"
+            )
+
     def bytes_per_vector(self, width: int) -> int:
         """Size of a stored vector.
 
@@ -138,17 +151,21 @@ class View:
         return -(-dim // 8) if self.is_binary else dim * _BYTES[self.precision]
 
     def read(
-        self, vectors: npt.NDArray[np.float32], calibration: Calibration | None = None
+        self,
+        vectors: npt.NDArray[np.float32],
+        calibration: Calibration | None = None,
+        unit: bool = True,
     ) -> npt.NDArray[np.float32]:
         """Read this view of some vectors: the numbers that the stored codes stand for.
 
         Args:
             vectors: Shape (n, width), float32.
             calibration: For int8 and uint8: of this view's dimension.
+            unit: Whether truncated vectors are brought back to unit length.
 
         Returns:
-            Shape (n, dim), float32; see `dequantize`. In float32, truncated
-            vectors have unit length; the whole vector is left as the model made it.
+            Shape (n, dim), float32; see `dequantize`. The whole vector is left
+            as the model made it.
 
         Raises:
             ViewError: If the vectors are narrower than the view, a vector is
@@ -156,45 +173,50 @@ class View:
                 there is no fitting calibration.
         """
         if self.precision == "float32":
-            return self.read_float(vectors)
-        stored = self.codes(vectors, calibration)
+            return self.read_float(vectors, unit)
+        stored = self.codes(vectors, calibration, unit)
         dim = vectors.shape[1] if self.dim is None else self.dim
         numbers = dequantize(stored, calibration, self.precision, dim)
         zero = np.flatnonzero(~numbers.any(axis=1))
-        if len(zero):
+        if unit and len(zero):
             raise ViewError(f"view '{self}': vector {zero[0]} is zero in this precision")
         return numbers
 
     def codes(
-        self, vectors: npt.NDArray[np.float32], calibration: Calibration | None = None
+        self,
+        vectors: npt.NDArray[np.float32],
+        calibration: Calibration | None = None,
+        unit: bool = True,
     ) -> npt.NDArray[Any]:
         """This view of some vectors as it is stored; arguments and errors as for `read`.
 
         Returns:
             As `model.quantization.codes`.
         """
-        leading = self.read_float(vectors)
+        leading = self.read_float(vectors, unit)
         try:
             return codes(leading, calibration, self.precision)
         except ViewError as error:
             raise ViewError(f"view '{self}': {error}") from error
 
-    def read_float(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def read_float(
+        self, vectors: npt.NDArray[np.float32], unit: bool = True
+    ) -> npt.NDArray[np.float32]:
         """This view of some vectors before they lose precision; errors as for `read`.
 
         Returns:
             Shape (n, dim), float32.
         """
         dim = vectors.shape[1] if self.dim is None else self.dim
-        return truncate(vectors, dim, f"view '{self}'")
+        return truncate(vectors, dim, f"view '{self}'", unit)
 
-    def bits(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    def bits(self, vectors: npt.NDArray[np.float32], unit: bool = True) -> npt.NDArray[np.bool_]:
         """Which numbers of a binary view of some vectors are above 0; errors as for `read`.
 
         Returns:
             Shape (n, dim), bool.
         """
-        above: npt.NDArray[np.bool_] = self.read_float(vectors) > 0
+        above: npt.NDArray[np.bool_] = self.read_float(vectors, unit) > 0
         return above
 
 

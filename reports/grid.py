@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from jina_eval.core.display import visible
+
 __all__ = [
     "MISSING",
     "Cell",
@@ -17,12 +19,6 @@ __all__ = [
     "spaced",
     "visible",
 ]
-
-# Letters that are not seen but change how their neighbours are: marks that turn
-# the direction of writing, control characters, halves of surrogate pairs.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 MISSING = "–"
 """Shown for what was not measured; never a zero."""
@@ -104,15 +100,6 @@ def short_type(name: str) -> str:
 def spaced(name: str) -> str:
     """A name in CamelCase as words, which may wrap: "Bitext Mining"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-
-
-def visible(text: str) -> str:
-    """A text whose letters are all seen, for where they could disturb what stands beside them.
-
-    Names come from users: an escape sequence would colour the terminal, and a
-    right-to-left override would turn the numbers of the same line around.
-    """
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def percent(score: float | None) -> Cell:

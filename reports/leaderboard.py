@@ -120,11 +120,13 @@ class Entry:
 
     @property
     def texts_per_second(self) -> float | None:
-        """Speed of encoding over all records; None if nothing was encoded."""
-        costs = [record.provenance.cost for record in self.records.values()]
-        texts = sum(cost.encoded_texts for cost in costs)
-        seconds = sum(cost.encode_seconds for cost in costs)
-        return texts / seconds if texts > 0 and seconds > 0 else None
+        """Speed of encoding, as of this entry alone; None if nothing was encoded for it.
+
+        Passes that it shares with other entries count as if they had been its own, so that one
+        of several chunkings that are encoded together is as fast as if it were encoded alone.
+        """
+        known = [speed for r in self.records.values() if (speed := r.provenance.speed) is not None]
+        return sum(texts for texts, _ in known) / sum(s for _, s in known) if known else None
 
     @property
     def truncated_share(self) -> float | None:

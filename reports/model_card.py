@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from reports.grid import MISSING, Cell, Column, Grid, number, percent, share, spaced
 from reports.leaderboard import Entry, Leaderboard
 from reports.markdown import render_markdown
+from reports.tables import truncation_note
 
 __all__ = ["card_section"]
 
@@ -81,7 +82,7 @@ def _views_grid(board: Leaderboard, entry: Entry) -> Grid:
         Column("Kept"),
         *(Column(spaced(name)) for name in board.types),
     )
-    notes = ("Kept: share of the mean of the widest vectors. Truncated vectors have unit length.",)
+    notes = (f"Kept: share of the mean of the widest vectors. {truncation_note(board)}",)
     return Grid("Smaller vectors", columns, tuple(rows), notes)
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "published_grid",
     "scores_grid",
     "tasks_grid",
+    "truncation_note",
 ]
 
 _MEASURED, _PUBLISHED = "measured", "published"
@@ -125,12 +126,30 @@ def dimensions_grid(board: Leaderboard) -> Grid:
                 keys.append(Cell(view.partition(",")[2].replace(",", " ") or "float32"))
             rows.append((*keys, *_score_cells(board, entry, view)))
     keys_of = [Column("Model", numeric=False), Column("Dim")]
-    notes = ["Truncated vectors have unit length."]
+    notes = [truncation_note(board)]
     if precisions:
         keys_of.append(Column("Precision", numeric=False))
         notes.append("8 bits are calibrated once, on each task's corpus.")
     columns = (*keys_of, *_score_columns(board))
     return Grid("By dimension", columns, tuple(rows), tuple(notes), keys=len(keys_of))
+
+
+def truncation_note(board: Leaderboard) -> str:
+    """What is done with truncated vectors, which depends on how a model's are compared."""
+    others = sorted(
+        {
+            f"{entry.label} ({record.provenance.identity.similarity})"
+            for entry in board.entries
+            for record in entry.records.values()
+            if record.provenance.identity.similarity != "cosine"
+        }
+    )
+    if not others:
+        return "Truncated vectors have unit length."
+    return (
+        "Truncated vectors have unit length, except where a model is not compared by the cosine "
+        f"and its own vectors have another length: {', '.join(others)}."
+    )
 
 
 def tasks_grid(board: Leaderboard) -> Grid:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from jina_eval.core.display import csv_text
 from reports.leaderboard import Leaderboard
 from results.table import records_table
 
@@ -82,7 +83,7 @@ def leaderboard_csv(board: Leaderboard) -> str:
     table = pd.DataFrame(rows)
     counts = [name for name in _COUNTS if name in table]
     table[counts] = table[counts].astype("Int64")
-    return table.to_csv(index=False, lineterminator="\n")
+    return _csv(table)
 
 
 def scores_csv(board: Leaderboard) -> str:
@@ -97,4 +98,12 @@ def scores_csv(board: Leaderboard) -> str:
         table = records_table(entry.records[place] for place in places if place in entry.records)
         table.insert(0, "label", entry.label)
         tables.append(table)
-    return pd.concat(tables).to_csv(index=False, lineterminator="\n")
+    return _csv(pd.concat(tables))
+
+
+def _csv(table: pd.DataFrame) -> str:
+    """A table as CSV; what is text, such as a model's name, is no formula in a spreadsheet."""
+    safe = table.rename(columns=csv_text)
+    for name in safe.select_dtypes(exclude=["number", "bool"]):
+        safe[name] = [csv_text(value) if isinstance(value, str) else value for value in safe[name]]
+    return safe.to_csv(index=False, lineterminator="\n")

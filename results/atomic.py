@@ -23,9 +23,12 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         OSError: If the folder cannot be written (no permission, disk full, ...).
     """
     data = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(data)  # a device or a pipe, which no file may take the place of
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+        dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".part"
     )
     try:
         with os.fdopen(descriptor, "wb") as file:

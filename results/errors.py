@@ -4,6 +4,7 @@ __all__ = [
     "CorruptRecordError",
     "CorruptTextsError",
     "ImpossibleScoresError",
+    "NewerRecordError",
     "NoExamplesError",
     "RecordError",
     "StaleRecordError",
@@ -24,6 +25,10 @@ class CorruptTextsError(RecordError):
 
 class StaleRecordError(RecordError):
     """A record stands where another one belongs: it was measured under other settings."""
+
+
+class NewerRecordError(RecordError):
+    """A record was written by a version of this project that knows more than this one."""
 
 
 class ImpossibleScoresError(RecordError):

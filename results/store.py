@@ -22,16 +22,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import parse_json, read_json
 from results.atomic import write_atomic
 from results.errors import (
     CorruptRecordError,
     CorruptTextsError,
+    NewerRecordError,
     NoExamplesError,
     StaleRecordError,
 )
 from results.examples import decode_examples, encode_examples
 from results.identities import check_record
-from results.provenance import Identity, Provenance
+from results.provenance import Identity, read_provenance
 from results.record import Record, RecordRef
 from results.texts import ExampleTexts, decode_texts, encode_texts, join_texts
 
@@ -85,6 +88,7 @@ class RecordStore:
         Raises:
             CorruptRecordError: If a file is missing, unreadable or changed.
             ImpossibleScoresError: If its score and metrics contradict one another.
+            NewerRecordError: If a newer version of this project wrote it.
         """
         folder = self.folder(ref)
         manifest = self._manifest(ref)
@@ -92,19 +96,21 @@ class RecordStore:
         try:
             contents = {name: (folder / name).read_bytes() for name in self._files(ref)}
         except OSError as error:
-            raise _corrupt(manifest, str(error)) from error
+            raise self._corrupt(ref, manifest, str(error)) from error
         for name, content in contents.items():
             if expected.get(name) != _digest(content):
-                raise _corrupt(folder / name, "its content differs from the manifest")
+                raise self._corrupt(ref, folder / name, "its content differs from the manifest")
         task_result, provenance = (contents[name] for name in self._files(ref))
         try:
             record = Record(
                 ref=ref,
-                task_result=json.loads(task_result),
-                provenance=Provenance.model_validate_json(provenance),
+                task_result=parse_json(task_result, "its task result", dict),
+                provenance=read_provenance(parse_json(provenance, "its provenance", dict)),
             )
+        except NewerRecordError as error:
+            raise NewerRecordError(f"record {folder / ref.task}: {error}") from error
         except (ValueError, ValidationError) as error:
-            raise _corrupt(manifest, f"not readable by this version ({error})") from error
+            raise self._corrupt(ref, manifest, f"not readable by this version ({error})") from error
         check_record(record)
         return record
 
@@ -122,19 +128,19 @@ class RecordStore:
         digest = self._digests(ref).get(self._examples(ref))
         if digest is None and not path.exists():
             raise NoExamplesError(
-                f"{ref} was measured before examples were kept; "
-                f"delete its folder {path.parent} to measure it anew"
+                f"{ref} was measured before examples were kept; to measure it again, delete "
+                f"the folder {path.parent}, which holds nothing else"
             )
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise _corrupt(path, str(error)) from error
+            raise self._corrupt(ref, path, str(error)) from error
         if digest != _digest(content):
-            raise _corrupt(path, "its content differs from the manifest")
+            raise self._corrupt(ref, path, "its content differs from the manifest")
         try:
             return decode_examples(content)
         except ValueError as error:
-            raise _corrupt(path, f"not readable by this version ({error})") from error
+            raise self._corrupt(ref, path, f"not readable by this version ({error})") from error
 
     def texts(self, task: str, content_hash: str) -> ExampleTexts:
         """Read the texts that are kept of a task; there may be none.
@@ -245,12 +251,16 @@ class RecordStore:
         """The manifest: SHA-256 by path from the record's folder."""
         manifest = self._manifest(ref)
         try:
-            digests = json.loads(manifest.read_bytes())
-        except (OSError, ValueError) as error:
-            raise _corrupt(manifest, str(error)) from error
-        if not isinstance(digests, dict):
-            raise _corrupt(manifest, "it is no table of digests")
-        return digests
+            return read_json(manifest, dict)
+        except ReadError as error:
+            raise self._corrupt(ref, manifest, str(error)) from error
+
+    def _corrupt(self, ref: RecordRef, path: Path, reason: str) -> CorruptRecordError:
+        """The error about a file of a record; its advice concerns no other record."""
+        return CorruptRecordError(
+            f"corrupt record {path}: {' '.join(reason.split())}; to measure {ref} again, delete "
+            f"the folder {self._manifest(ref).parent}, which holds nothing else"
+        )
 
     @staticmethod
     def _files(ref: RecordRef) -> tuple[str, str]:
@@ -275,10 +285,3 @@ def _digest(content: bytes) -> str:
 
 def _json(data: Mapping[str, Any]) -> bytes:
     return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _corrupt(path: Path, reason: str) -> CorruptRecordError:
-    reason = " ".join(reason.split())
-    return CorruptRecordError(
-        f"corrupt record {path}: {reason}; delete its folder {path.parent} to measure it anew"
-    )

@@ -31,6 +31,10 @@ COLUMNS = {
     "encode_seconds": "Float64",
     "seconds": "Float64",
     "device": "string",
+    "encoded_tokens": "Int64",
+    "shared_texts": "Int64",
+    "shared_seconds": "Float64",
+    "shared_tokens": "Int64",
 }
 """Name and dtype of each column of `records_table`."""
 
@@ -43,6 +47,7 @@ def records_table(records: Iterable[Record]) -> pd.DataFrame:
     without fixed width). `score` is the task's main score, between 0 and 1
     for most metrics (correlations go down to -1), the mean over subsets and
     splits. `truncated_share` is the share of distinct texts that were cut.
+    The columns of cost are those of `results.provenance.Cost`.
     """
     rows = [_row(record) for record in records]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
@@ -75,4 +80,8 @@ def _row(record: Record) -> dict[str, Any]:
         "encode_seconds": facts.cost.encode_seconds,
         "seconds": facts.cost.total_seconds,
         "device": facts.environment.device,
+        "encoded_tokens": facts.cost.encoded_tokens,
+        "shared_texts": facts.cost.shared_texts,
+        "shared_seconds": facts.cost.shared_seconds,
+        "shared_tokens": facts.cost.shared_tokens,
     }

@@ -17,6 +17,28 @@ CHARACTERS_PER_TOKEN = 4
 """The estimate for tasks whose tokens nobody counted; scripts without spaces have fewer."""
 
 
+_SECOND = ("sentence2", "text2", "machine")
+"""How columns begin that hold the second text of a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizePart:
+    """The texts of one column, subset and split.
+
+    Attributes:
+        role: as of `tasks.texts.TaskText`, as far as a column's name says it: `query`, `document`
+            or `text`; `second` for the second of two columns.
+        languages: their languages, such as `deu-Latn`.
+        texts: number of distinct texts that are encoded.
+        characters: characters of these.
+    """
+
+    role: str
+    languages: tuple[str, ...]
+    texts: float
+    characters: float
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSize:
     """What one evaluation of a task encodes.
@@ -27,12 +49,14 @@ class TaskSize:
         characters: characters of the distinct texts.
         tokens: their tokens, before any truncation. For starter tasks counted with the tokenizer
             of XLM-RoBERTa, special tokens included; for others `characters / 4`.
+        parts: the same by column; empty for starter tasks.
     """
 
     asked: int
     texts: int
     characters: int
     tokens: int
+    parts: tuple[SizePart, ...] = ()
 
 
 def task_size(task: AbsTask) -> TaskSize | None:
@@ -87,6 +111,7 @@ def _from_statistics(task: AbsTask, statistics: Mapping[str, Any]) -> TaskSize |
     train = getattr(task, "train_split", None)
     asked = texts = characters = 0.0
     seen: set[tuple[str, str, int, int]] = set()
+    parts: list[SizePart] = []
     for split in dict.fromkeys([*task.eval_splits, *([train] if train else [])]):
         blocks = _blocks(statistics.get(split), task.hf_subsets)
         if blocks is None:
@@ -102,10 +127,29 @@ def _from_statistics(task: AbsTask, statistics: Mapping[str, Any]) -> TaskSize |
                 seen.add(same)
                 texts += share * count
                 characters += share * count * length
+                role, languages = _role(column), _languages(task, subset, column)
+                parts.append(SizePart(role, languages, share * count, share * count * length))
     if not texts:
         return None
     tokens = round(characters / CHARACTERS_PER_TOKEN)
-    return TaskSize(round(asked), round(texts), round(characters), tokens)
+    return TaskSize(round(asked), round(texts), round(characters), tokens, tuple(parts))
+
+
+def _role(column: str) -> str:
+    if column.startswith(("quer", "document")):
+        return "query" if column.startswith("quer") else "document"
+    return "second" if column.startswith(_SECOND) else "text"
+
+
+def _languages(task: AbsTask, subset: str, column: str) -> tuple[str, ...]:
+    """The languages of a column; of two that a subset has, the first is that of its first side."""
+    by_subset = task.metadata.eval_langs
+    if not isinstance(by_subset, Mapping):
+        return tuple(by_subset)
+    found = tuple(by_subset.get(subset, ()))
+    if len(found) == 2:
+        return (found[1 if column.startswith(("document", *_SECOND)) else 0],)
+    return found
 
 
 def _language(task: AbsTask, subset: str, column: str) -> str:
@@ -165,4 +209,5 @@ def _sum(sizes: Sequence[TaskSize | None]) -> TaskSize | None:
         sum(size.texts for size in known),
         sum(size.characters for size in known),
         sum(size.tokens for size in known),
+        tuple(part for size in known for part in size.parts),
     )

@@ -44,7 +44,7 @@ class TaskText(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class TaskTable:
     """One dataset of a task: the columns that are encoded, by role, and those that are scored."""
 
     subset: str
@@ -80,8 +80,8 @@ def task_texts(task: AbsTask) -> Iterator[TaskText]:
     if is_retrieval(task):
         yield from _retrieval_texts(task)
         return
-    for whole in _tables(task):
-        table = _with_several_labels(whole) if _is_legacy_clustering(task) else whole
+    for whole in task_tables(task):
+        table = with_several_labels(whole) if _is_legacy_clustering(task) else whole
         for role, name in table.encoded:
             # Of parallel columns, each language is a subset.
             subset = name if role == "parallel" else table.subset
@@ -114,7 +114,7 @@ def expected_examples(task: AbsTask) -> dict[str, dict[str, int]]:
             judged = {query for query, documents in data["relevant_docs"].items() if documents}
             counts[split][subset] = sum(query in judged for query in data["queries"]["id"][:])
         return counts
-    for table in _tables(task):
+    for table in task_tables(task):
         if table.split in counts:
             for subset in _scored_subsets(task, table):
                 counts[table.split][subset] = _scored(task, table)
@@ -145,7 +145,7 @@ def content_hash(task: AbsTask) -> str:
 def _retrieval_rows(task: AbsTaskRetrieval) -> Iterator[tuple[object, ...]]:
     for subset, split, data in sorted(retrieval_data(task), key=lambda part: part[:2]):
         yield subset, split
-        yield from _identified_texts(data)
+        yield from identified_texts(data)
         for query, judged in sorted(data["relevant_docs"].items()):
             yield "relevant_docs", query, sorted(judged.items())
         for query, ranked in sorted((data["top_ranked"] or {}).items()):
@@ -153,7 +153,7 @@ def _retrieval_rows(task: AbsTaskRetrieval) -> Iterator[tuple[object, ...]]:
 
 
 def _table_rows(task: AbsTask) -> Iterator[tuple[object, ...]]:
-    for table in sorted(_tables(task), key=lambda table: (table.subset, table.split)):
+    for table in sorted(task_tables(task), key=lambda table: (table.subset, table.split)):
         yield table.subset, table.split
         for name in (*(name for _, name in table.encoded), *table.labels):
             yield (name,)
@@ -204,12 +204,12 @@ def retrieval_data(task: AbsTaskRetrieval) -> Iterator[tuple[str, str, Retrieval
 def _retrieval_texts(task: AbsTaskRetrieval) -> Iterator[TaskText]:
     for subset, split, data in retrieval_data(task):
         judged = {query for query, documents in data["relevant_docs"].items() if documents}
-        for role, identifier, text in _identified_texts(data):
+        for role, identifier, text in identified_texts(data):
             if role == "document" or identifier in judged:
                 yield TaskText(subset, split, role, text)
 
 
-def _identified_texts(data: RetrievalSplitData) -> Iterator[tuple[str, str, str]]:
+def identified_texts(data: RetrievalSplitData) -> Iterator[tuple[str, str, str]]:
     """Yield role, id and text of the documents, then of the queries."""
     from mteb._create_dataloaders import _corpus_to_dict
     from mteb._create_dataloaders import _retrieval_texts as texts_as_encoded
@@ -231,7 +231,7 @@ def _identified_texts(data: RetrievalSplitData) -> Iterator[tuple[str, str, str]
 # --- all other types: tables of columns ---------------------------------------------------------
 
 
-def _tables(task: Any) -> Iterator[_Table]:
+def task_tables(task: Any) -> Iterator[TaskTable]:
     """Yield the tables of a task: those of training splits first, as mteb encodes them."""
     from mteb.abstasks import AbsTaskZeroShotClassification
 
@@ -242,7 +242,7 @@ def _tables(task: Any) -> Iterator[_Table]:
         splits.insert(0, train)
     if getattr(task, "parallel_subsets", False):
         for split in splits:
-            yield _Table("parallel", split, task.dataset[split], encoded, labels)
+            yield TaskTable("parallel", split, task.dataset[split], encoded, labels)
         return
     for subset in task.hf_subsets:
         parts = task.dataset.get(subset, task.dataset)
@@ -251,7 +251,7 @@ def _tables(task: Any) -> Iterator[_Table]:
             if isinstance(task, AbsTaskZeroShotClassification):
                 data = {name: data[name] for name in (encoded[0][1], *labels)}
                 data[_CANDIDATES] = task.get_candidate_labels()
-            yield _Table(subset, split, data, encoded, labels)
+            yield TaskTable(subset, split, data, encoded, labels)
 
 
 def encoded_columns(task: AbsTask) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
@@ -291,7 +291,7 @@ def encoded_columns(task: AbsTask) -> tuple[tuple[tuple[str, Any], ...], tuple[s
     )
 
 
-def _with_several_labels(table: _Table) -> _Table:
+def with_several_labels(table: TaskTable) -> TaskTable:
     """Leave out the sets of one label, which mteb scores 1 without encoding them."""
     (_, texts), (labels,) = table.encoded[0], table.labels
     rows = [
@@ -300,21 +300,21 @@ def _with_several_labels(table: _Table) -> _Table:
         if len(set(label)) > 1
     ]
     data = {texts: [row[0] for row in rows], labels: [row[1] for row in rows]}
-    return _Table(table.subset, table.split, data, table.encoded, table.labels)
+    return TaskTable(table.subset, table.split, data, table.encoded, table.labels)
 
 
-def _scored_subsets(task: Any, table: _Table) -> Iterable[str]:
+def _scored_subsets(task: Any, table: TaskTable) -> Iterable[str]:
     return task.hf_subsets if table.subset == "parallel" else (table.subset,)
 
 
-def _scored(task: Any, table: _Table) -> int:
+def _scored(task: Any, table: TaskTable) -> int:
     """Count the examples of one table that mteb scores."""
     if isinstance(table.data, dict) and "gold" in table.data:  # BUCC: fewer pairs than texts.
         return len(table.data["gold"])
     if task.metadata.type == "Summarization":
         return len(table.data[table.labels[0]])
     if _is_legacy_clustering(task):
-        table = _with_several_labels(table)
+        table = with_several_labels(table)
     if task.metadata.type == "MultilabelClassification":
         return len(multilabel_rows(task, table.data[table.labels[0]][:]))
     total = len(table.column(table.encoded[0][1]))

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from model.similarity import COSINE, Similarity
+
 if TYPE_CHECKING:
     from harness.executors.parcel import Parcel
     from model.backend import Backend, Encoded
     from model.chunking import Chunking
     from model.routing import Route
+    from model.work import Work as ModelWork
     from tasks.hub import DataSet
 
 __all__ = [
@@ -80,17 +83,20 @@ class WithoutVectors:
     truncated: npt.NDArray[np.int64] | None
     counts: npt.NDArray[np.int64] | None
     computed: int | None
+    work: tuple[ModelWork, ...]
 
     @classmethod
     def of(cls, encoded: Encoded) -> WithoutVectors:
         """All but the vectors."""
-        return cls(encoded.tokens, encoded.truncated, encoded.counts, encoded.computed)
+        return cls(
+            encoded.tokens, encoded.truncated, encoded.counts, encoded.computed, encoded.work
+        )
 
     def join(self, vectors: npt.NDArray[np.float32]) -> Encoded:
         """The same with its vectors."""
         from model.backend import Encoded
 
-        return Encoded(vectors, self.tokens, self.truncated, self.counts, self.computed)
+        return Encoded(vectors, self.tokens, self.truncated, self.counts, self.computed, self.work)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,7 @@ class Open:
     """Start a search for `k` documents a query; the queries' vectors follow. Answer: seconds."""
 
     k: int
+    similarity: Similarity = COSINE
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,9 @@ class _ModelDesk:
             self._backend.check_chunking(message.chunking, message.prompt)
             return None, ()
         if isinstance(message, Open):
-            self._search = ExactSearch(arrays[0], message.k, self._backend.device)
+            self._search = ExactSearch(
+                arrays[0], message.k, self._backend.device, message.similarity
+            )
             return None, ()
         assert self._search is not None
         if isinstance(message, Add):

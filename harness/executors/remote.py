@@ -14,6 +14,7 @@ from harness.executors.parcel import FailedElsewhere, Failure
 from model.backend import Encoded, Progress
 from model.chunking import Chunking
 from model.routing import Route
+from model.similarity import COSINE, Similarity
 
 __all__ = ["RemoteModel"]
 
@@ -60,9 +61,11 @@ class RemoteModel:
         progress(len(texts))
         return tuple(one.join(own) for one, own in zip(facts, vectors, strict=True))
 
-    def open_search(self, queries: npt.NDArray[np.float32], k: int) -> _RemoteSearch:
+    def open_search(
+        self, queries: npt.NDArray[Any], k: int, similarity: Similarity = COSINE, /
+    ) -> _RemoteSearch:
         """Start a search on the model's device; one goes on at a time."""
-        self._ask(Open(k), queries)
+        self._ask(Open(k, similarity), queries)
         return _RemoteSearch(self._ask)
 
     def _ask(self, message: Any, *sent: npt.NDArray[Any], arrays: int = 0) -> tuple[Any, ...]:

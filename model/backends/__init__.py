@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from model.attention.names import ATTENTION_NAMES
 from model.errors import ModelError
+from model.precision import AUTO, PRECISIONS, resolve_precision
 from model.source import ModelSource
 
 if TYPE_CHECKING:
@@ -13,15 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PRECISIONS", "check_settings", "load_backend"]
 
-PRECISIONS = ("float32", "bfloat16", "float16", "float8")
-"""Number formats a model can compute in; "float8" is for jina-embeddings-v3 on recent GPUs."""
-
 
 def check_settings(
     source: ModelSource,
     *,
     device: str = "auto",
-    precision: str = PRECISIONS[0],
+    precision: str = AUTO,
     max_length: int | None = None,
     batch_size: int = 32,
     attention: str = "auto",
@@ -42,7 +40,7 @@ def check_settings(
         if number is not None and number < 1:
             raise ModelError(f"{name} is {number}: allowed is 1 or more")
     for name, value, allowed in (
-        ("precision", precision, PRECISIONS),
+        ("precision", precision, (AUTO, *PRECISIONS)),
         ("attention", attention, ATTENTION_NAMES),
     ):
         if value not in allowed:
@@ -58,7 +56,7 @@ def check_settings(
 def _check_lexical(device: str, precision: str, max_length: int | None, attention: str) -> None:
     if max_length is not None:
         raise ModelError(f"max_length is {max_length}: model 'lexical' has no maximum length")
-    if precision != PRECISIONS[0]:
+    if precision not in (AUTO, PRECISIONS[0]):
         raise ModelError(f"precision is {precision!r}: model 'lexical' runs in {PRECISIONS[0]}")
     if attention != "auto":
         raise ModelError(f"attention is {attention!r}: model 'lexical' has none")
@@ -70,7 +68,7 @@ def load_backend(
     source: ModelSource,
     *,
     device: str = "auto",
-    precision: str = "float32",
+    precision: str = AUTO,
     max_length: int | None = None,
     batch_size: int = 32,
     attention: str = "auto",
@@ -81,11 +79,11 @@ def load_backend(
     Args:
         source: Which one, from `resolve_model`.
         device: "auto" (CUDA where present, else CPU), "cpu", "cuda", "cuda:N" or "mps".
-        precision: One of `PRECISIONS`.
+        precision: One of `PRECISIONS`, or "auto", see `model.precision.resolve_precision`.
         max_length: Longest input in tokens; None for the model's own limit.
-        batch_size: Texts a batch, for models that cannot read packed input.
+        batch_size: Texts per batch, for models that cannot read packed input.
         attention: One of `ATTENTION_NAMES`.
-        token_budget: Tokens a batch, for models that read packed input; None
+        token_budget: Tokens per batch, for models that read packed input; None
             for what suits the device.
 
     Raises:
@@ -100,6 +98,7 @@ def load_backend(
         attention=attention,
         token_budget=token_budget,
     )
+    precision = resolve_precision(source, precision, device)
     if source.kind == "lexical":
         from model.backends.lexical import LexicalBackend
 

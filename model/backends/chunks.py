@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from model.late_chunking import LateEncoder
 from model.packed_model import PackedModel
 from model.routing import Route
 from model.splitting import Splitter
+from model.work import Pass, Work
 
 __all__ = ["ChunkEncoder"]
 
@@ -94,10 +97,11 @@ class ChunkEncoder:
             self.check(chunking, route.prompt)
         naive = [one for one in dict.fromkeys(chunkings) if one.mode == "naive"]
         late = [one for one in dict.fromkeys(chunkings) if one.mode == "late"]
+        started = time.perf_counter()
         cut = self._cut(texts, route.prompt, naive)
         work = len(cut.distinct) + len(texts) * bool(late)
         shared = _Shared(progress, len(texts), work)
-        found = dict(zip(naive, cut.encode(self._encode, route, shared), strict=True))
+        found = dict(zip(naive, cut.encode(self._encode, route, shared, started), strict=True))
         if late:
             assert isinstance(self._late, LateEncoder)
             pooled = self._late.encode(texts, route.prompt, late, shared)
@@ -142,14 +146,25 @@ class _Cut:
             self.distinct.setdefault(chunk, len(self.distinct)) for chunk in chunks
         )
 
-    def encode(self, encode: Encode, route: Route, progress: Progress) -> tuple[Encoded, ...]:
-        """Encode each different chunk alone, behind the prompt; one result a chunking."""
+    def encode(
+        self, encode: Encode, route: Route, progress: Progress, started: float
+    ) -> tuple[Encoded, ...]:
+        """Encode each different chunk alone, behind the prompt; one result per chunking.
+
+        Args:
+            encode: Encodes chunks.
+            route: The adapter and prompt to encode them with.
+            progress: Told how far it is.
+            started: When cutting began, by `time.perf_counter`.
+        """
         if not self._places:
             return ()
         encoded = encode(list(self.distinct), route, progress)
+        places = [np.array(own, dtype=np.int64) for own in self._places]
+        passes = _passes(encoded, places, time.perf_counter() - started)
         return tuple(
-            self._select(encoded, np.array(places, dtype=np.int64), one)
-            for one, places in enumerate(self._places)
+            replace(self._select(encoded, own, one), work=(Work(len(self.tokens), passes[one]),))
+            for one, own in enumerate(places)
         )
 
     def _select(self, encoded: Encoded, places: npt.NDArray[np.int64], chunking: int) -> Encoded:
@@ -166,6 +181,34 @@ class _Cut:
             truncated=unread,
             counts=counts,
         )
+
+
+def _passes(
+    encoded: Encoded, places: Sequence[npt.NDArray[np.int64]], seconds: float
+) -> list[tuple[Pass, ...]]:
+    """What was done for each chunking: chunks that the same chunkings have are one pass.
+
+    Args:
+        encoded: The different chunks.
+        places: Those of each chunking among them.
+        seconds: What encoding all of them took; it is divided by their tokens.
+    """
+    used = np.zeros((len(places), len(encoded)), dtype=np.bool_)
+    for one, own in enumerate(places):
+        used[one, own] = True
+    read = None if encoded.tokens is None else encoded.tokens
+    if read is not None and encoded.truncated is not None:
+        read = read - encoded.truncated
+    weights = np.ones(len(encoded), dtype=np.int64) if read is None else read
+    total = max(1, int(weights.sum()))
+    found: list[list[Pass]] = [[] for _ in places]
+    groups, group_of = np.unique(used, axis=1, return_inverse=True)
+    for number, users in enumerate(groups.T):
+        weight = int(weights[group_of.reshape(-1) == number].sum())
+        one_pass = Pass(None if read is None else weight, seconds * weight / total)
+        for one in np.flatnonzero(users).tolist():
+            found[one].append(one_pass)
+    return [tuple(own) for own in found]
 
 
 class _Shared:

@@ -24,6 +24,7 @@ from model.device import choose_device, reference_device
 from model.encoder import PackedEncoder
 from model.errors import ModelError
 from model.loaded_weights import check_loads, recorded_loads
+from model.loading import named_load
 from model.packed_model import (
     PackedModel,
     check_packed,
@@ -32,6 +33,7 @@ from model.packed_model import (
     probe_texts,
 )
 from model.packed_sentence_transformer import PackedParts, fast_tokenizer, packed_parts
+from model.padded_batches import PaddedBatch, encode_batch, rows_checked
 from model.routing import Route
 from model.source import ModelSource
 from model.splitting import Splitter
@@ -64,6 +66,7 @@ class SentenceTransformersBackend:
         Raises:
             ModelError: If the device or the kernel is absent, or the folder does not load.
         """
+        self._name = source.name
         self._batch_size = batch_size
         self._device = choose_device(device)
         self._precision = precision
@@ -214,7 +217,9 @@ class SentenceTransformersBackend:
         step = self._batch_size * _CHUNK_BATCHES
         for start in range(0, len(texts), step):
             chunk = [texts[i] for i in order[start : start + step]]
-            pieces.append(self._encode_chunk(chunk, route))
+            width = pieces[0].shape[1] if pieces else self.width
+            batch = PaddedBatch(self._name, chunk, start, len(texts), width)
+            pieces.append(encode_batch(batch, lambda part: self._encode_chunk(part, route)))
             progress(len(chunk))
         inverse = np.empty_like(order)
         inverse[order] = np.arange(len(order))
@@ -225,15 +230,16 @@ class SentenceTransformersBackend:
 
     def _encode_chunk(self, texts: list[str], route: Route) -> npt.NDArray[np.float32]:
         options: dict[str, Any] = {"task": route.adapter} if route.adapter is not None else {}
-        vectors = self.model.encode(
-            texts,
-            # An empty prompt is given too: without one, the model's default prompt would be used.
-            prompt=route.prompt,
-            batch_size=self._batch_size,
-            show_progress_bar=False,
-            convert_to_tensor=True,
-            **options,
-        )
+        with rows_checked(self.model[-1]):
+            vectors = self.model.encode(
+                texts,
+                # An empty prompt is given too: without one, the model's default would be used.
+                prompt=route.prompt,
+                batch_size=self._batch_size,
+                show_progress_bar=False,
+                convert_to_tensor=True,
+                **options,
+            )
         on_cpu: npt.NDArray[np.float32] = vectors.to(device="cpu", dtype=torch.float32).numpy()
         return on_cpu
 
@@ -259,7 +265,8 @@ def _check(found: Encoded, padded: Encoded, precision: str) -> None:
 
 
 def _load(source: ModelSource, device: torch.device, precision: str) -> SentenceTransformer:
-    try:
+    assert source.folder is not None
+    with named_load(source.name, source.folder):
         with recorded_loads() as loads:
             model = SentenceTransformer(
                 str(source.folder),
@@ -268,7 +275,4 @@ def _load(source: ModelSource, device: torch.device, precision: str) -> Sentence
                 model_kwargs={"dtype": getattr(torch, precision), "use_safetensors": True},
             ).eval()
         check_loads(model, loads)
-    except Exception as error:  # whatever the libraries and a checkpoint's settings come to
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ModelError(f"model {source.name} does not load: {reason}") from error
     return model

@@ -56,8 +56,8 @@ def holdings(folder: Path) -> Iterator[Holding]:
 def verify(folder: Path) -> Iterator[tuple[Shard, str | None]]:
     """Read every byte of a cache and compare it with its checksums, shard by shard.
 
-    A record that a killed process left unfinished at the end of a shard is damage too; what is
-    before it is sound, and is used. A shard of another space, where folders were copied or
+    What a killed process or a full disk left unfinished at the end of a shard is damage too; what
+    is before it is sound, and is used. A shard of another space, where folders were copied or
     exchanged, is named as well.
 
     Returns:
@@ -71,10 +71,26 @@ def verify(folder: Path) -> Iterator[tuple[Shard, str | None]]:
         shard = Shard(path)
         try:
             shard.verify()
+            _check_remainder(path)
         except (DamagedShardError, OSError, ValueError) as error:
             yield shard, str(error)
         else:
             yield shard, None
+
+
+def _check_remainder(index: Path) -> None:
+    """Find vectors that no record describes: their record was not written any more.
+
+    Raises:
+        DamagedShardError: If there are some.
+    """
+    shard = Shard(index)
+    rows = sum(int(entries.counts.sum()) for entries in shard.new_entries())
+    rest = shard.vectors.stat().st_size - 4 * rows * shard.width
+    if rest > 0:
+        raise DamagedShardError(
+            f"{shard.vectors} ends in {rest} bytes that no record describes; was the disk full?"
+        )
 
 
 def prune(

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from jina_eval.core.reading import parse_json, read_json, shown_path
 from model.backend import Encoded, spread
 from model.cache.hashes import HashIndex
 from model.cache.limits import show_bytes
@@ -283,15 +284,15 @@ def check_folder(folder: Path) -> None:
     if found == FORMAT or (found is None and not folder.exists()):
         return
     if found is None:
-        if not folder.is_dir() or any(folder.iterdir()):
+        if not folder.is_dir() or not _is_begun(folder):
             raise CacheError(
                 f"cache {folder} is no cache of vectors and not empty; name another folder"
             )
         return
     older = "the next run deletes its vectors, and jina-eval cache prune --all does now"
     raise CacheError(
-        f"cache {folder} has format {found!r}, this version reads {FORMAT}; "
-        f"{older if _is_older(found) else 'delete the folder or name another'}"
+        f"cache {shown_path(folder)} has format {found!r}, this version reads {FORMAT}; "
+        f"{older if _is_older(found) else 'name another folder'}"
     )
 
 
@@ -335,11 +336,23 @@ def _stored_format(folder: Path) -> object:
     """The format that a cache says it has; None if there is no description."""
     path = folder / "cache.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["format"]
+        return parse_json(path.read_bytes(), path.name, dict)["format"]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CacheError(f"cache {folder}: {path.name} cannot be read ({error})") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CacheError(
+            f"cache {shown_path(folder)}: {path.name} cannot be read ({reason})"
+        ) from error
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a folder is empty, or holds what is left where the disk was full at the beginning."""
+    return all(
+        path.name.startswith(".cache.json.")
+        or (path.is_dir() and all(one.name.startswith(".space.json.") for one in path.iterdir()))
+        for path in folder.iterdir()
+    )
 
 
 def _describe(folder: Path, space: Space) -> None:
@@ -355,13 +368,18 @@ def _describe(folder: Path, space: Space) -> None:
 def read_space(description: Path) -> Space | None:
     """What a space's description says; None where it is lost, or is that of another space."""
     try:
-        space = Space(**json.loads(description.read_text(encoding="utf-8")))
+        space = Space(**read_json(description, dict))
         return space if space.key() == description.parent.name else None
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
 def _write_json(path: Path, content: object) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise

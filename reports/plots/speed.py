@@ -114,11 +114,11 @@ def _round_numbers(low: float, high: float) -> list[float]:
 
 
 def _device(entry: Entry) -> tuple[str, str] | None:
-    """Device and platform of all records that were encoded anew; None if none or several."""
+    """Device and platform of all records that have a speed; None if there are none or several."""
     found = {
         (record.provenance.environment.device, record.provenance.environment.platform)
         for record in entry.records.values()
-        if record.provenance.cost.encoded_texts > 0
+        if record.provenance.speed is not None
     }
     return found.pop() if len(found) == 1 else None
 

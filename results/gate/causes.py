@@ -81,6 +81,9 @@ def _settings(was: Provenance, now: Provenance) -> Iterator[str]:
         old, new = getattr(was.identity, name), getattr(now.identity, name)
         if old != new:
             yield f"{name}: {_number(old)}, now {_number(new)}"
+    old_kind, new_kind = was.identity.similarity, now.identity.similarity
+    if old_kind != new_kind:
+        yield f"similarity: {old_kind}, now {new_kind}"
     old_fit, new_fit = was.calibration, now.calibration
     if old_fit != new_fit:
         named = [

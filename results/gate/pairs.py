@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jina_eval.core.paths import shareable_path
 from results.gate.causes import measured_differently
 from results.gate.policy import Allowance, Policy, SameWeights
 from results.gate.reference import GateReference
@@ -74,7 +75,7 @@ def why_not_comparable(
         ("mteb", old.identity.mteb_version, new.identity.mteb_version),
         ("precision", old.identity.precision, new.identity.precision),
         *(
-            (name, reference.run_spec.get(name), new.run_spec_given.get(name))
+            (name, _shareable(reference.run_spec, name), _shareable(new.run_spec_given, name))
             for name in ("routing", "max_length")
         ),
     ):
@@ -87,6 +88,12 @@ def why_not_comparable(
             "was not measured; --update --seeds N does"
         )
     return ""
+
+
+def _shareable(run_spec: Mapping[str, object], name: str) -> object:
+    """A setting as records hold it: without the folders of a path."""
+    value = run_spec.get(name)
+    return shareable_path(value) if isinstance(value, str) else value
 
 
 def _plain(facts: Provenance) -> dict[str, tuple[str, ...]]:

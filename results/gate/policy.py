@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from jina_eval.core.errors import ReadError
+from jina_eval.core.reading import read_toml
 from results.errors import RecordError
 
 __all__ = [
@@ -153,11 +155,9 @@ def read_policy(path: Path, known: Mapping[str, Collection[str]] | None = None) 
         PolicyError: If it cannot be read, a key or a name is unknown, or a value is wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PolicyError(f"policy {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PolicyError(f"policy {path} is not TOML: {error}") from error
+        values = read_toml(path)
+    except ReadError as error:
+        raise PolicyError(f"policy {error}") from error
     try:
         policy = Policy.model_validate(values)
     except ValidationError as error:

@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from jina_eval.core.display import csv_text
+from jina_eval.core.reading import parse_json
 from results.atomic import write_atomic
-from results.errors import NoExamplesError, RecordError
+from results.errors import NewerRecordError, NoExamplesError, RecordError
 from results.examples import COLUMNS
 from results.gate.policy import DEFAULT_POLICY
 from results.identities import check_scores
-from results.provenance import Provenance
+from results.provenance import read_provenance
 from results.record import Record, RecordRef
 
 if TYPE_CHECKING:
@@ -347,13 +349,15 @@ def _records_bytes(records: Iterable[Record]) -> bytes:
 def _read_records(content: bytes, folder: Path) -> Iterable[Record]:
     try:
         for line in lzma.decompress(content).splitlines():
-            data = json.loads(line)
+            data = parse_json(line, "a line", dict)
             check_scores(data["task_result"])
             yield Record(
                 ref=RecordRef(**data["ref"]),
                 task_result=data["task_result"],
-                provenance=Provenance.model_validate(data["provenance"]),
+                provenance=read_provenance(data["provenance"]),
             )
+    except NewerRecordError as error:
+        raise GateReferenceError(f"reference {folder / _RECORDS}: {error}") from error
     except (lzma.LZMAError, EOFError, KeyError, TypeError, ValueError) as error:
         what = " ".join(str(error).split())
         raise GateReferenceError(
@@ -367,7 +371,8 @@ def _scores_csv(records: Iterable[Record]) -> str:
     for record in records:
         task, view, chunking = place_of(record)
         facts = record.provenance
-        cells = (task, facts.task.type, view, chunking, facts.task.main_score)
+        texts = (task, facts.task.type, view, chunking, facts.task.main_score)
+        cells = map(csv_text, texts)
         quoted = (f'"{cell}"' if "," in cell else cell for cell in cells)
         rows.append(f"{','.join(quoted)},{facts.score:.6f}")
     return "".join(f"{row}\n" for row in rows)

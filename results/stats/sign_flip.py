@@ -199,7 +199,7 @@ def _saddlepoint_tail(sizes: Floats, counts: Indices, least: float) -> float:
     x = least / scale - _lattice_step(cumulants.sizes)
     if x < 1e-4:
         return float(ndtr(-x))
-    floor = 2.0 ** -float(counts.sum())
+    floor = float(2.0 ** -float(counts.sum()))
     if total - x < 2 * cumulants.sizes[0] * (1 - 1e-6):  # no other outcome is as large
         return floor
     t = _saddlepoint(cumulants, x)
@@ -207,7 +207,7 @@ def _saddlepoint_tail(sizes: Floats, counts: Indices, least: float) -> float:
     u = t * float(np.sqrt(cumulants.slopes(t)[1]))
     if w < 1e-4 or u == 0:
         return float(ndtr(-x))
-    density = np.exp(-w * w / 2) / np.sqrt(2 * np.pi)
+    density = float(np.exp(-w * w / 2) / np.sqrt(2 * np.pi))
     return float(min(0.5, max(ndtr(-w) + density * (1 / u - 1 / w), floor)))
 
 
@@ -216,11 +216,9 @@ def _saddlepoint(cumulants: _Cumulants, x: float) -> float:
     t = x
     for _ in range(100):
         first, second = cumulants.slopes(t)
-        step = (x - first) / max(second, _TINY)
-        new = max(t / 2, min(t + step, 2 * t + 1))
-        if abs(new - t) <= 1e-12 * new:
-            return new
-        t = new
+        last, t = t, max(t / 2, min(t + (x - first) / max(second, _TINY), 2 * t + 1))
+        if abs(t - last) <= 1e-12 * t:
+            break
     return t
 
 

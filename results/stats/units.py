@@ -161,7 +161,8 @@ class Design:
             low, high = np.searchsorted(web.examples, (start, end))
             own[low:high] = residuals[web.examples[low:high] - start]
             webs.append(own)
-        clusters = np.bincount(labels[kept], residuals[kept], minlength=self._count)
+        clusters = np.zeros(self._count)
+        np.add.at(clusters, labels[kept], residuals[kept])
         return Reduced(float(weights @ values), clusters, tuple(webs))
 
     def constant(self, score: float) -> Reduced:
@@ -174,7 +175,7 @@ class Design:
         groups = self._samples[task].groups
         counts = np.bincount(groups)
         if self._is_single:  # as the classical test has it: nothing is estimated
-            return values - values.mean()
+            return np.asarray(values - values.mean())
         alone = counts[groups] == 1
         means = (np.bincount(groups, values) / counts)[groups]
         if alone.sum() > 1:
@@ -278,8 +279,8 @@ class _Web:
         # Too many pairs to count: an example then counts in each of its keys, which errs upwards.
         found = squares if self._linked is None else float(values @ (self._linked @ values))
         variance = max(found, own / 2) * self._correction
-        scaled: Floats = sums * np.sqrt(variance / squares)
-        return scaled - self.shares * (scaled.sum() / self.shares.sum())
+        scaled = sums * np.sqrt(variance / squares)
+        return np.asarray(scaled - self.shares * (scaled.sum() / self.shares.sum()))
 
 
 def _webs(labels: Indices, weights: Floats, rows: Indices, keys: Indices) -> list[_Web]:

@@ -16,7 +16,7 @@ __all__ = ["PLANTS", "UNSEEN", "planted"]
 
 def no_renormalisation(patch: pytest.MonkeyPatch) -> None:
     """Truncated vectors keep the length that they happen to have."""
-    patch.setattr("model.views.truncate", lambda vectors, dim, asker: vectors[:, :dim].copy())
+    patch.setattr("model.views.truncate", lambda vectors, dim, *_: vectors[:, :dim].copy())
 
 
 def int8_by_call(patch: pytest.MonkeyPatch) -> None:
@@ -27,13 +27,13 @@ def int8_by_call(patch: pytest.MonkeyPatch) -> None:
     for name in ("read", "codes"):
         original = getattr(View, name)
 
-        def by_call(self, vectors, calibration=None, original=original):
+        def by_call(self, vectors, calibration=None, unit=True, *, original=original):
             if self.needs_calibration:
-                leading = self.read_float(vectors)
+                leading = self.read_float(vectors, unit)
                 fit = Calibrator([leading.shape[1]])
                 fit.add(leading)
                 calibration = fit.finish()[leading.shape[1]]
-            return original(self, vectors, calibration)
+            return original(self, vectors, calibration, unit)
 
         patch.setattr(View, name, by_call)
 

@@ -96,7 +96,7 @@ def test_a_task_without_a_score_is_no_pass(made, tmp_path, monkeypatch, capsys):
     from model.errors import ModelError
     from model.views import View
 
-    def refuse(self, vectors, calibration=None):
+    def refuse(self, *arguments):
         raise ModelError("a vector is not finite")
 
     monkeypatch.setattr(View, "read", refuse)
@@ -139,7 +139,7 @@ def test_no_reference_is_written_without_every_score(tiny_model, tmp_path, capsy
     from model.errors import ModelError
     from model.views import View
 
-    def refuse(self, vectors, calibration=None):
+    def refuse(self, *arguments):
         raise ModelError("a vector is not finite")
 
     monkeypatch.setattr(View, "read", refuse)

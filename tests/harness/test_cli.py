@@ -109,9 +109,9 @@ def test_every_example_in_the_help_is_a_command():
         (["run", "-m", "lexical", "--device", "cuda"], "device is 'cuda'"),
         (
             ["run", "--routing", "papers"],
-            "unknown routing 'papers'; allowed: paper, compact, mteb, none",
+            "unknown routing 'papers'; allowed: paper, compact, mteb, registry, none",
         ),
-        (["run", "--precision", "int8"], "allowed: float32, bfloat16, float16"),
+        (["run", "--precision", "int8"], "allowed: auto, float32, bfloat16, float16"),
         (["run", "--seed", "-1"], "seed is -1"),
         (["run", "--seed", "x"], "--seed"),
         (["run", "--modle", "x"], "--modle"),
@@ -278,7 +278,7 @@ def test_vectors_of_another_width_are_refused(in_folder, refuse, tiny_model, mon
     real = SentenceTransformersBackend._encode_chunk
     monkeypatch.setattr(SentenceTransformersBackend, "_encode_chunk", lambda *a: real(*a)[:, :-1])
     message = refuse("run", "-m", tiny_model, "-o", "out", "--tasks", "LeeDocumentSTS")
-    assert "width 15; expected 16" in message
+    assert "returned shape (5, 15), expected (5, 16)" in message
 
 
 def test_one_task_without_a_score_does_not_cost_the_others(
@@ -423,7 +423,8 @@ def test_plan_says_what_is_stored_and_missing(in_folder, tiny_model, capfd):
     }
     assert rows["LeeDocumentSTS"][:4] == ["1", "0", "0", "0"]
     assert rows["PerlFaqRetrieval"][:3] == ["0", "1", "300"]
-    assert "stored records of this model" in printed
+    assert "stored record of this model" in printed
+    assert "metadata" not in printed
 
 
 def test_routes_of_a_suite_are_shown_by_profile(capfd):
@@ -446,6 +447,8 @@ def test_suites_are_listed_and_described(capfd):
 
 def test_a_plan_says_what_has_to_be_fetched(capfd, tiny_model, in_folder):
     assert main(["plan", "-m", str(tiny_model), "--suite", "SciFact+STSBenchmark"]) == 0
-    assert "Data sets to fetch first: 2 (jina-eval fetch" in capfd.readouterr().out
+    printed = capfd.readouterr().out
+    assert "Data sets to fetch first: 2 (jina-eval fetch" in printed
+    assert "Tasks estimated from their metadata: 2" in printed
     assert main(["plan", "-m", str(tiny_model)]) == 0
     assert "to fetch first" not in capfd.readouterr().out

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from harness.console import ProgressDisplay, make_console
+from harness.console import ProgressDisplay, make_console, show_error
 from harness.output import Output
 from harness.plan import make_plan, resolve_run
 from harness.run import execute
@@ -49,3 +49,12 @@ def test_quiet_is_quiet(tiny_model, tmp_path):
 def test_tables_have_room_where_there_is_no_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     assert make_console().width >= 100
+
+
+def test_control_characters_of_names_are_shown_and_not_sent(capfd):
+    make_console().print("model \x1b[31mred\x1b]0;title\x07 \udc80")
+    show_error("no model \x1b[2J")
+    done = capfd.readouterr()
+    assert "\x1b" not in done.out + done.err
+    assert "model \\u001b[31mred" in done.out
+    assert "no model \\u001b[2J" in done.err

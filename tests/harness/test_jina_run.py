@@ -5,7 +5,17 @@ import json
 import pytest
 
 from harness.cli import main
+from harness.plan import resolve_run
+from harness.spec import RunSpec
+from model.backends import load_backend
 from model.checkpoint import PROMPTS
+from model.dense_search import DenseMtebEncoder
+from model.mteb_encoder import model_meta
+from model.routing import Route, make_routing
+from model.source import resolve_model
+from model.task_vectors import TaskVectors
+from model.views import View
+from results.provenance import RouteFacts
 from tests.tiny_jina import make_jina_checkpoints
 
 ROUTES = {
@@ -87,10 +97,54 @@ def test_routing_none_uses_neither_adapter_nor_prompt(runs, tmp_path):
     assert abs(facts["score"] - routed) > 1e-4
 
 
-def test_a_type_without_an_adapter_is_refused_before_anything_is_read(runs, tmp_path, capfd):
+def test_a_type_without_a_row_is_refused_before_anything_is_read(runs, tmp_path, capfd):
     """Before a benchmark's data are looked for, which are not here."""
     folder = str(runs["native"].parent / "native")
-    command = ["plan", "-m", folder, "-s", "FollowIR", "--routing", "mteb"]
+    table = tmp_path / "sts-only.toml"
+    table.write_text('[types.STS]\nadapter = "text-matching"\n')
+    command = ["plan", "-m", folder, "-s", "FollowIR", "--routing", str(table)]
     capfd.readouterr()
     assert main([*command, "-o", str(tmp_path)]) == 2
     assert "has no row for task type 'InstructionReranking'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("suite", ["multilingual", "FollowIR"])
+def test_routing_mteb_plans_the_suites_with_types_that_its_wrapper_leaves_alone(runs, suite):
+    folder = str(runs["native"].parent / "native")
+    run = resolve_run(RunSpec(model=folder, suite=suite, routing="mteb"))
+    plain = RouteFacts(adapter=None, prompt="")
+    left = [task for task in run.tasks if task.metadata.type == "InstructionReranking"]
+    assert len(left) == 3
+    for task in run.tasks:
+        routes = run.routes(task)
+        assert all((route == plain) == (task in left) for route in routes.values()), task
+
+
+@pytest.mark.parametrize("kind", ["InstructionReranking", "InstructionRetrieval", "Regression"])
+def test_routing_mteb_encodes_such_types_with_the_base_weights(runs, kind):
+    import mteb
+    from mteb.mocks import MOCK_TASK_TEST_GRID
+
+    source = resolve_model(str(runs["native"].parent / "native"))
+    backend = load_backend(source, device="cpu")
+    template = next(task for task in MOCK_TASK_TEST_GRID if task.metadata.type == kind)
+    routes, scores = [], []
+    for routing in ("mteb", "none"):
+        encoder = DenseMtebEncoder(
+            backend,
+            make_routing(routing, source.prompts),
+            model_meta(source, {}),
+            view=View(),
+            vectors=TaskVectors(10**7),
+        )
+        options = {"batch_size": 32, "show_progress_bar": False}
+        result = mteb.evaluate(
+            encoder, type(template)(), cache=None, co2_tracker=False, encode_kwargs=options
+        )
+        routes.append(set(encoder.usage.routes.values()))
+        scores.append(result.task_results[0].get_score())
+    assert routes == [{Route()}, {Route()}]
+    assert scores[0] == pytest.approx(scores[1], nan_ok=True)
+    with_adapter = backend.encode(["some text"], Route("classification"), lambda done: None)
+    without = backend.encode(["some text"], Route(), lambda done: None)
+    assert abs(with_adapter.vectors - without.vectors).max() > 1e-3

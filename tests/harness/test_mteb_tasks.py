@@ -24,6 +24,7 @@ from model.source import ModelSource, resolve_model
 from model.task_vectors import TaskVectors
 from model.views import View
 from results.identities import check_scores
+from tasks.drawn import drawn_texts
 from tasks.errors import DataUnavailableError
 from tasks.fresh import fresh_task, task_parts
 from tasks.hub import find_dataset
@@ -97,6 +98,8 @@ def test_a_real_task_is_fetched_loaded_and_scored_whole(name, hub):
     check_scores(task_result_data(evaluation.task_result))
     assert encoder.sides == {side for part in task_parts(get(name)) for side in prompt_types(part)}
     assert {text for _, text in encoder.seen} <= texts
+    drawn = {item.text for item in drawn_texts(load_fresh(get(name), 42))}
+    assert {text for _, text in encoder.seen} == drawn
     assert load(name).content_hash == loaded.content_hash
 
 

@@ -120,7 +120,7 @@ def test_what_was_not_fetched_is_named_and_the_rest_is_measured(call, tmp_path):
 def test_a_model_that_was_not_fetched_is_named(call):
     done = call("run", "--model", "org/tiny", "--offline", program=NO_NETWORK)
     assert done.returncode == 2
-    assert "'org/tiny': the hub cannot be reached, and there is no copy in the cache" in done.stderr
+    assert "'org/tiny': the hub cannot be reached (offline), and there is no copy" in done.stderr
 
 
 def test_what_the_hub_does_not_give_costs_nothing_else(call, hub, tmp_path):

@@ -34,6 +34,18 @@ def test_the_format_may_be_named(tmp_path):
     assert read_texts(source, None) == [InputText('"one"')]
 
 
+def test_a_device_that_never_ends_is_refused():
+    with pytest.raises(RunError, match="/dev/zero is a device or socket, not a file"):
+        read_texts("/dev/zero", None)
+
+
+def test_a_line_nested_too_deeply_is_named(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('"a"\n' + "[" * 100_000)
+    with pytest.raises(RunError, match="line 2 is not JSON"):
+        read_texts(str(path), None)
+
+
 def test_standard_input_is_text(monkeypatch):
     class Stdin:
         buffer = io.BytesIO("ä\nb\n".encode())

@@ -128,7 +128,7 @@ def outcome(parcels, workers, backend=None):
 def test_vectors_counts_and_searches_are_those_of_the_model_itself():
     parcels = [Encoding(("abc", "b", "üz")), Searching(), Encoding(("",) * 3000)]
     found = outcome(parcels, 2)
-    desk = Desk(Letters(), open_search=lambda queries, k: ExactSearch(queries, k, "cpu"))
+    desk = Desk(Letters(), open_search=lambda *asked: ExactSearch(*asked[:2], "cpu", *asked[2:]))
     here = [[] for _ in parcels]
     for event in work_here(parcels, desk):
         here[event.parcel].append(event.what)

@@ -167,7 +167,7 @@ def test_the_lexical_baseline_takes_no_settings_of_embedding_models():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"precision": "int8"}, "precision is 'int8'; allowed: float32, bfloat16"),
+        ({"precision": "int8"}, "precision is 'int8'; allowed: auto, float32, bfloat16"),
         ({"attention": "fast"}, "attention is 'fast'; allowed: auto, sdpa, triton"),
         ({"token_budget": 0}, "token_budget is 0: allowed is 1 or more"),
         ({"max_length": 0}, "max_length is 0"),

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -305,10 +306,34 @@ def test_prune_deletes_an_older_format(cache):
     assert list(cache.folder.glob("*/*")) == []
 
 
+@pytest.mark.parametrize("ending", [".index", ".vectors"])
+@pytest.mark.parametrize("cut", [0, 1, 8, -9, -1])
+def test_verify_names_what_a_full_disk_left(cache, ending, cut):
+    add(cache, ["one", "two"])
+    (path,) = cache.folder.glob(f"*/*{ending}")
+    path.write_bytes(path.read_bytes()[:cut])
+    ((shard, damage),) = verify(cache.folder)
+    assert damage is not None
+    assert str(shard.index.with_suffix("")) in damage
+    assert "\n" not in damage
+
+
+def test_a_disk_that_was_full_at_the_beginning_leaves_a_usable_folder(cache, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "write_text", full)
+        add(cache, ["text"])
+    again = VectorCache(cache.folder, 10**9)
+    add(again, ["text"])
+    expect(read(again, ["text"]), ["text"])
+
+
 def test_a_cache_of_another_version_is_refused(cache):
     add(cache, ["text"])
     (cache.folder / "cache.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(CacheError, match=r"has format 99, this version reads \d+; delete"):
+    with pytest.raises(CacheError, match=r"has format 99, this version reads \d+; name"):
         VectorCache(cache.folder, 10**9)
 
 

@@ -140,7 +140,7 @@ def test_queries_are_not_cut():
 
 def test_a_worker_searches_chunks_elsewhere(block):
     encoder = make(ChunkBackend(), view=View(16), chunking=THREE)
-    encoder.open_search = lambda queries, k: ExactSearch(queries, k, "cpu")
+    encoder.open_search = lambda *asked: ExactSearch(*asked[:2], "cpu", *asked[2:])
     found = search(encoder, corpus_of(TEXTS), queries_of(QUESTIONS), top_k=50)
     here = make(ChunkBackend(), view=View(16), chunking=THREE)
     assert found == search(here, corpus_of(TEXTS), queries_of(QUESTIONS), top_k=50)

@@ -231,7 +231,7 @@ def open_search(request):
     """How a worker process opens a search, without the process."""
     if request.param == "here":
         return None
-    return lambda queries, k: ExactSearch(queries, k, "cpu")
+    return lambda *asked: ExactSearch(*asked[:2], "cpu", *asked[2:])
 
 
 @pytest.mark.parametrize("view", BITS, ids=str)

@@ -185,3 +185,39 @@ def test_a_sentence_transformers_model_runs_packed(tmp_path):
     assert backend.compiled
     assert "triton" in backend.attention
     assert (encode(backend, TEXTS) * expected).sum(axis=1).min() > 0.999
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean", "manhattan"])
+def test_every_similarity_searches_as_on_the_cpu(similarity):
+    from model.pair_scores import pair_scores
+    from model.top_k import ExactSearch
+
+    generator = np.random.default_rng(0)
+    queries, documents = (
+        (generator.normal(size=(count, 96)) * generator.uniform(0.2, 5, (count, 1))).astype("f4")
+        for count in (2100, 9000)
+    )
+    documents[8999] = documents[3]  # a tie, far apart
+    found = {}
+    for device in ("cpu", "cuda:0"):
+        search = ExactSearch(queries, 20, device, similarity)
+        search.add(documents[:8192])
+        search.add(documents[8192:])
+        scores, places = search.best()
+        order = np.argsort(-scores, axis=1, kind="stable")
+        found[device] = np.take_along_axis(scores, order, 1), np.take_along_axis(places, order, 1)
+    np.testing.assert_allclose(found["cuda:0"][0], found["cpu"][0], rtol=1e-4, atol=1e-4)
+    assert (found["cuda:0"][1] == found["cpu"][1]).mean() > 0.999
+    asked, columns = np.arange(50), np.arange(50) * 100
+    pairs = [
+        pair_scores(queries, documents, asked, columns, device, None, similarity)
+        for device in found
+    ]
+    np.testing.assert_allclose(pairs[0], pairs[1], rtol=1e-4, atol=1e-4)
+
+
+def test_auto_runs_in_the_checkpoints_own_format(tmp_path):
+    folders = make_jina_checkpoints(tmp_path, dtype=torch.bfloat16)
+    source = resolve_model(str(folders.native))
+    assert load_backend(source).precision == "bfloat16"
+    assert load_backend(source, device="cpu").precision == "float32"

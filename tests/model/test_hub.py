@@ -1,55 +1,37 @@
 """Models from a hub: the real client against a small server on the loopback address."""
 
-import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
+import huggingface_hub.constants
 import pytest
 
-from tests.hub_server import COMMIT, Fault, serve_hub
-
-ROOT = Path(__file__).parents[2]
-ASK = """
-import dataclasses, json, sys
 from model.errors import ModelError
 from model.source import resolve_model
-try:
-    source = resolve_model(sys.argv[1], sys.argv[2] or None)
-    answer = {"name": source.name, "revision": source.revision, "folder": str(source.folder),
-              "fingerprint": source.fingerprint, "width": source.width, "kind": source.kind}
-except ModelError as error:
-    answer = {"error": type(error).__name__, "message": str(error)}
-print(json.dumps(answer))
-"""
+from tests.hub_server import COMMIT, Fault, Hub, point_client_to, serve_hub
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where what mteb's registry says is kept, so that not every process imports mteb."""
+    return tmp_path_factory.mktemp("kept") / "vectors"
 
 
 @pytest.fixture
-def ask(tmp_path):
-    """Resolves a model in a process of its own: the client reads its settings on import."""
+def ask(tmp_path, kept, monkeypatch):
+    """Resolves a model; says what was found or what was refused."""
+    monkeypatch.setenv("JINA_EVAL_CACHE", str(kept))
 
-    def call(hub, name, revision="", offline="0"):
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9",
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_OFFLINE": offline,
-            "NO_PROXY": "127.0.0.1",
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", ASK, name, revision],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+    def call(hub, name, revision=None, *, offline=False):
+        point_client_to(hub or Hub("http://127.0.0.1:9", {}), tmp_path / "cache", monkeypatch)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+        try:
+            source = resolve_model(name, revision)
+        except ModelError as error:
+            return {"error": type(error).__name__, "message": str(error)}
+        names = ("name", "revision", "folder", "fingerprint", "width", "kind")
+        return {name: getattr(source, name) for name in names}
 
     return call
 
@@ -76,7 +58,7 @@ def test_a_model_is_fetched_once_at_its_commit_and_only_what_is_safe(ask, reposi
         before = len(hub.requests)
         assert ask(hub, "org/tiny", COMMIT) == found
         assert not [path for path in hub.requests[before:] if "resolve" in path]
-    assert ask(None, "org/tiny", COMMIT, offline="1") == found
+    assert ask(None, "org/tiny", COMMIT, offline=True) == found
     for name in ("pytorch_model.bin", "custom_st.py", "README.md"):
         (repository / name).unlink(missing_ok=True)
     shutil.rmtree(repository / "onnx")
@@ -98,16 +80,17 @@ def test_a_hub_that_refuses_is_quoted(ask, repository, status):
     with serve_hub(tiny=repository) as hub:
         hub.refused["org/tiny"] = status
         answer = ask(hub, "org/tiny")
-    assert answer["error"] == "ModelError"
+    assert answer["error"] == "BrokenModelError"
     assert "'org/tiny'" in answer["message"]
     assert "\n" not in answer["message"]
 
 
 def test_without_a_network_the_model_is_named(ask):
     answer = ask(None, "org/tiny")
-    assert answer["error"] == "ModelError"
+    assert answer["error"] == "BrokenModelError"
     assert "cannot be reached" in answer["message"]
-    answer = ask(None, "org/tiny", offline="1")
+    assert "there is no copy in the cache" in answer["message"]
+    answer = ask(None, "org/tiny", offline=True)
     assert "cannot be reached" in answer["message"]
 
 
@@ -130,15 +113,17 @@ def test_jinas_models_come_whole_at_their_pinned_revision(ask, tmp_path, name):
     copy = tmp_path / "whole"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.py"))
     assert found["fingerprint"] == fingerprint_folder(copy)
-    assert len(read_checkpoint(Path(found["folder"])).adapters) == 5
+    assert len(read_checkpoint(found["folder"]).adapters) == 5
 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
         (Fault(cut=True), None),
-        (Fault(status=404, times=None), "not found|could not be fetched|answered 404"),
-        (Fault(spoil=True), "is damaged: its checksum is"),
+        (Fault(status=500), None),
+        (Fault(spoil=True), None),
+        (Fault(status=404, times=None), "model.safetensors: .* answered 404"),
+        (Fault(spoil=True, times=None), "came 3 times with another checksum"),
     ],
     ids=repr,
 )
@@ -149,6 +134,29 @@ def test_faulty_weights_are_fetched_again_or_refused(ask, repository, fault, sai
     if said is None:
         assert answer["width"] == 16
         return
-    assert answer["error"] == "ModelError"
+    assert answer["error"] == "BrokenModelError"
     assert re.search(said, answer["message"])
     assert "\n" not in answer["message"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "modules.json"])
+def test_a_file_that_is_spoiled_in_the_cache_is_fetched_again(ask, repository, name):
+    with serve_hub(tiny=repository) as hub:
+        found = ask(hub, "org/tiny", COMMIT)
+        blob = (found["folder"] / name).resolve()
+        times = blob.stat()
+        blob.write_bytes(b"?" * times.st_size)
+        os.utime(blob, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a failing disk does it
+        assert ask(hub, "org/tiny", COMMIT) == found
+        blob.write_bytes(b"?" * times.st_size)
+        answer = ask(None, "org/tiny", COMMIT, offline=True)
+        assert answer["error"] == "BrokenModelError"
+        assert f"{name} is missing or damaged in the cache" in answer["message"]
+
+
+def test_a_fault_of_the_model_itself_is_told_as_it_is(ask, repository):
+    (repository / "modules.json").write_text("{")
+    with serve_hub(tiny=repository) as hub:
+        answer = ask(hub, "org/tiny", COMMIT)
+    assert answer["error"] == "BrokenModelError"
+    assert "modules.json is not JSON" in answer["message"]

@@ -14,11 +14,12 @@ from tokenizers import Tokenizer, pre_tokenizers
 from model.backends import load_backend
 from model.chunking import Chunking
 from model.errors import ModelError
-from model.late_chunking import LateEncoder, _windows
+from model.late_chunking import LateEncoder
 from model.packed_model import PackedModel
 from model.routing import Route
 from model.source import resolve_model
 from model.splitting import Splitter
+from model.windows import windows_over
 from tests.tiny_jina import make_jina_checkpoints
 from tests.tiny_models import make_sentence_transformer
 
@@ -217,7 +218,8 @@ def test_jinas_vectors_are_those_of_the_published_algorithm(jina, jina_backend, 
 
 def test_the_tests_own_documents_are_long_and_short(backend):
     windows = [
-        len(_windows(n, LIMIT, OVERLAP)) for n in backend.encode(DOCUMENTS, Route(), ignore).tokens
+        len(windows_over(n, LIMIT, OVERLAP))
+        for n in backend.encode(DOCUMENTS, Route(), ignore).tokens
     ]
     assert min(windows) == 1
     assert sorted(windows)[-3] > 3
@@ -231,7 +233,7 @@ def test_the_tests_own_documents_are_long_and_short(backend):
 def test_windows_read_each_token_once(length, size, data):
     overlap = data.draw(st.integers(0, size - 1))
     kept = []
-    for number, (start, first, end) in enumerate(_windows(length, size, overlap)):
+    for number, (start, first, end) in enumerate(windows_over(length, size, overlap)):
         assert start == number * (size - overlap)
         assert first == start + (overlap if number else 0)
         assert end == min(start + size, length)
@@ -331,7 +333,7 @@ def test_one_pass_serves_all_chunkings(backend, monkeypatch):
         passes.append(sum(seen))
     assert passes[0] == passes[1] == passes[2]
     tokens = backend.encode(DOCUMENTS, Route(), ignore).tokens
-    windows = [_windows(int(count), LIMIT, OVERLAP) for count in tokens]
+    windows = [windows_over(int(count), LIMIT, OVERLAP) for count in tokens]
     assert passes[0] == sum(end - start for each in windows for start, _, end in each)
 
 

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mteb.mocks import MOCK_TASK_TEST_GRID
@@ -66,12 +69,13 @@ def test_two_towers_keep_their_sides_in_every_profile():
 
 
 def test_an_unknown_profile_is_refused_with_the_allowed_ones():
-    message = "unknown routing 'papers'; allowed: paper, compact, mteb, none"
+    message = "unknown routing 'papers'; allowed: paper, compact, mteb, registry, none"
     with pytest.raises(ModelError, match=message):
         make_routing("papers", PromptConfiguration())
 
 
-def test_vectors_are_those_of_mtebs_own_wrapper(tmp_path):
+@pytest.mark.parametrize("default", [None, "Clustering"])
+def test_vectors_are_those_of_mtebs_own_wrapper(tmp_path, default):
     """The profile named mteb against what mteb's wrapper really does with the model."""
     from datasets import Dataset
     from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
@@ -83,7 +87,13 @@ def test_vectors_are_those_of_mtebs_own_wrapper(tmp_path):
     from tests.tiny_models import make_sentence_transformer
 
     prompts = {"query": "one ", "document": "two ", "STS": "three ", "Clustering": "four "}
+    if default is not None:  # then searches have no prompts of their own
+        del prompts["query"], prompts["document"]
     folder = str(make_sentence_transformer(tmp_path / "prompted", prompts=prompts))
+    config = Path(folder, "config_sentence_transformers.json")
+    config.write_text(
+        json.dumps({**json.loads(config.read_text()), "default_prompt_name": default})
+    )
     wrapper = SentenceTransformerEncoderWrapper(SentenceTransformer(folder, device="cpu"))
     source = resolve_model(folder)
     backend = load_backend(source, device="cpu")
@@ -99,7 +109,7 @@ def test_vectors_are_those_of_mtebs_own_wrapper(tmp_path):
             ours = backend.encode(["abc"], route, lambda done: None).vectors
             np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=f"{task.type} {side}")
             seen.add(ours.tobytes())
-    assert len(seen) == 5  # four prompts and none, each of which changes the vector
+    assert len(seen) == (5 if default is None else 3)  # every prompt and none change the vector
 
 
 JINA = PromptConfiguration(prompts=PROMPTS, adapters=ADAPTERS)
@@ -117,9 +127,8 @@ def test_adapters_are_those_that_mtebs_wrapper_chooses(task, side):
     theirs = meta.loader_kwargs["model_prompts"]
     name = get_prompt_name(theirs, task, side)
     routing = make_routing("mteb", JINA)
-    if name is None:
-        with pytest.raises(ModelError, match=f"has no row for task type '{task.type}'"):
-            routing.route(task, side)
+    if name is None:  # the wrapper passes task=None: base weights, and no prompt
+        assert routing.route(task, side) == Route()
     else:
         adapter = theirs[name]
         assert routing.route(task, side) == Route(adapter, PROMPTS[adapter])

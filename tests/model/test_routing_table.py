@@ -117,7 +117,7 @@ def test_every_row_says_where_it_comes_from():
         for row in (*table.types.values(), *table.tasks.values()):
             assert row.source
         assert table.adapters() == set(ADAPTERS)
-    assert set(PROFILES) == {*built_in_tables(), "none"}
+    assert set(PROFILES) == {*built_in_tables(), "registry", "none"}
 
 
 @pytest.mark.parametrize("adapter", [*ADAPTERS, "none"])
@@ -137,7 +137,7 @@ def test_a_model_without_adapters_has_no_such_profiles():
     for name in ("paper", "adapter=separation"):
         with pytest.raises(ModelError, match=f"routing '{name}' asks for adapter"):
             make_routing(name, PLAIN)
-    message = "allowed: paper, compact, mteb, none, adapter=NAME, or a .toml file"
+    message = "allowed: paper, compact, mteb, registry, none, adapter=NAME, or a .toml file"
     with pytest.raises(ModelError, match=message):
         make_routing("papers", JINA)
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from model.errors import ModelError, UnknownModelError
+from model.errors import BrokenModelError, ModelError, UnknownModelError
 from model.fingerprint import count_parameters
 from model.package_files import MINILM_FILES
 from model.random_checkpoint import TOKENIZER_MODULE, find_xlmr_tokenizer
@@ -137,6 +137,74 @@ def test_broken_files_are_named(folder):
     (folder / "modules.json").write_text(modules)
     (folder / "model.safetensors").write_bytes(b"\xff" * 20)
     assert "not a safetensors file" in refused(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("sentence_bert_config.json", "max_seq_length", "512"),
+        ("sentence_bert_config.json", "max_seq_length", [512]),
+        ("sentence_bert_config.json", "max_seq_length", True),
+        ("config.json", "max_position_embeddings", "512"),
+        ("tokenizer_config.json", "model_max_length", {"a": 1}),
+        ("1_Pooling/config.json", "embedding_dimension", "16"),
+        ("1_Pooling/config.json", "word_embedding_dimension", ["16"]),
+        ("config_sentence_transformers.json", "prompts", ["query: "]),
+        ("config_sentence_transformers.json", "prompts", {"query": 3}),
+        ("config_sentence_transformers.json", "default_prompt_name", 3),
+    ],
+)
+def test_values_of_a_wrong_type_are_named(folder, file, key, value):
+    path = folder / file
+    content = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**content, key: value}))
+    if key == "model_max_length" or key == "max_position_embeddings":
+        (folder / "sentence_bert_config.json").unlink(missing_ok=True)
+    name = "query" if isinstance(value, dict) and key == "prompts" else key
+    assert f"{path}: {name} is" in refused(str(folder))
+
+
+@pytest.mark.parametrize("value", [3, {}, None])
+def test_a_module_whose_path_is_no_text_is_named(folder, value):
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["path"] = value
+    (folder / "modules.json").write_text(json.dumps(modules))
+    if value is None:
+        resolve_model(str(folder))
+    else:
+        assert "modules.json: path is" in refused(str(folder))
+
+
+@pytest.mark.parametrize("name", ["modules.json", "config_sentence_transformers.json"])
+def test_a_folder_in_the_place_of_a_file_is_named(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).mkdir()
+    assert f"{name} is a folder, not a file" in refused(str(folder))
+
+
+def test_a_weight_file_whose_header_is_nested_too_deeply_is_named(folder):
+    header = b'{"a":' * 200_000
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    refused(str(folder))
+
+
+def test_deep_nesting_is_named(folder):
+    (folder / "config.json").write_text('{"a":' * 100_000)
+    assert "config.json is not JSON" in refused(str(folder))
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t", "a\0b", "x" * 5000, "org/" + "x" * 5000])
+def test_what_cannot_be_a_name_is_refused(name, monkeypatch, folder):
+    monkeypatch.chdir(folder)  # '' would be taken for the current folder
+    assert len(refused(name)) < 400
+
+
+def test_a_model_that_cannot_be_read_is_told_from_one_that_is_not_known(folder):
+    (folder / "modules.json").write_text("{")
+    with pytest.raises(BrokenModelError):
+        resolve_model(str(folder))
+    with pytest.raises(UnknownModelError):
+        resolve_model("no-such-model")
 
 
 def test_a_model_that_does_not_say_how_it_pools_is_refused(folder):

@@ -21,6 +21,7 @@ CHANGES = {
     "mteb_version": "3",
     "dim": 4,
     "chunking": "late:fixed=8",
+    "similarity": "dot",
 }
 
 

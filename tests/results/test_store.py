@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -74,6 +76,21 @@ def test_every_kind_of_damage_is_found_and_named(store, name, damage):
     assert "\n" not in str(error.value)
     with pytest.raises(CorruptRecordError):
         list(store.records())
+
+
+@pytest.mark.parametrize("name", ["TaskA.json", "TaskA/provenance.json", "TaskA/manifest.json"])
+def test_following_the_advice_on_a_damaged_record_loses_no_other(store, name):
+    damaged, other = make_record(), make_record(task="TaskB")
+    view = make_record(0.25, "embed_dim_4", view="dim=4")
+    for record in (damaged, other, view):
+        store.write(record, META)
+    (store.folder(damaged.ref) / name).write_text("{")
+    with pytest.raises(CorruptRecordError) as error:
+        store.read(damaged.ref)
+    (folder,) = re.findall(r"delete the folder (\S+),", str(error.value))
+    shutil.rmtree(folder)
+    assert store.find(damaged.ref, damaged.provenance.identity) is None
+    assert sorted(record.ref.task for record in store.records()) == ["TaskA", "TaskB"]
 
 
 def test_a_record_of_another_form_is_refused_even_if_its_manifest_fits(store):

@@ -3,17 +3,11 @@
 The test plants the fault and expects a check, and the warning at run time, to notice.
 """
 
-from pathlib import Path
-
 import pytest
 from mteb.mocks import MOCK_TASK_TEST_GRID
 from mteb.types import PromptType
 
 import model.source
-
-if not Path(model.source.__file__).with_name("registry.py").exists():
-    pytest.skip("mteb's registry is not read by this version", allow_module_level=True)
-
 from harness.prompt_facts import prompt_facts
 from harness.spec import RunSpec
 from model.routing import make_routing

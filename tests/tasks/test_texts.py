@@ -11,6 +11,7 @@ import pytest
 from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskClustering
 from mteb.mocks import MOCK_TASK_TEST_GRID
 
+from tasks.drawn import drawn_texts
 from tasks.errors import UnsupportedTaskError
 from tasks.fresh import fresh_task
 from tasks.texts import content_hash, expected_examples, task_texts
@@ -41,6 +42,11 @@ def test_the_encoder_receives_these_texts(mock: AbsTask) -> None:
         assert received
     else:
         assert received == yielded
+    drawn = {(item.subset, item.text) for item in drawn_texts(loaded(mock))}
+    if isinstance(mock, AbsTaskClustering) and len(mock.hf_subsets) * len(mock.eval_splits) > 1:
+        assert len(drawn) == len(received)  # from the second subset on, others may be drawn
+    else:
+        assert drawn == received
 
 
 @pytest.mark.parametrize("mock", PARTS, ids=lambda task: task.metadata.name)
