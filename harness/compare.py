@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from harness.compare_environment import environment_note
 from harness.console import make_console
 from harness.errors import RunError
 from harness.output import Output
@@ -130,6 +131,10 @@ def compare_command(request: CompareRequest) -> int:
         console.print()
     for one in found:
         console.print(one.sentence, style=None, markup=False, soft_wrap=True)
+    for other in others:
+        note = environment_note(baseline.name, baseline.records, other.name, other.records)
+        if note is not None:
+            console.print(note, style=None, markup=False, soft_wrap=True)
     if request.output is not None:
         _write(request.output, found, grids)
     return 0

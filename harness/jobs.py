@@ -250,8 +250,7 @@ class TaskRunner:
         encoder.calibration = found.by_dim[dim]
         return found.facts(dim)
 
-    @staticmethod
-    def _check_routes(job: Job, usage: Usage) -> None:
+    def _check_routes(self, job: Job, usage: Usage) -> None:
         """What was used must be what was planned: it is part of the record's identity."""
         planned = job.identity.routes
         for (task, side), route in usage.task_routes.items():
@@ -261,6 +260,13 @@ class TaskRunner:
                     f"task {job.ref.task}: mteb asked for side {side!r} with route {used}, "
                     f"planned were {dict(planned)}"
                 )
+        unread = job.identity.routes.keys() - usage.routes.keys()
+        # The lexical baseline searches words, not vectors.
+        if unread and self._run.source.kind != "lexical":
+            raise EvaluationError(
+                f"task {job.ref.task}: no text of side {min(unread)!r} was encoded; "
+                f"encoded were {sorted(usage.routes)}"
+            )
 
     def _provenance(
         self, job: Job, loaded: LoadedTask, evaluation: Evaluation, usage: Usage, cost: Cost

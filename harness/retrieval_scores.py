@@ -94,6 +94,9 @@ def _calculate(
     with _shared((results, qrels, k_values, names)):
         parts = _in_processes(_score_piece, pieces, processes)
     trec, reciprocal, confidence = (_join([part[i] for part in parts]) for i in range(3))
+    for column in (*trec.values(), *reciprocal.values(), *confidence.values()):
+        if len(column) != len(names):
+            raise ValueError(f"{len(column)} of {len(names)} queries were scored")
 
     def mean(group: str, name: str) -> dict[str, float]:
         # Added up as mteb does it, one after the other.

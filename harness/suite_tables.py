@@ -11,7 +11,7 @@ from reports.grid import MISSING, Cell, Column, Grid, number, short_type
 from reports.terminal import render_grid
 from tasks.hub import find_dataset
 from tasks.loading import data_sets
-from tasks.sizes import task_size
+from tasks.sizes import repeated_documents, task_size
 from tasks.suites import Suite, get_suite, suite_names
 
 if TYPE_CHECKING:
@@ -40,12 +40,17 @@ def describe_command(name: str, *, routes: bool = False) -> int:
     columns = (
         *(Column(name, numeric=False) for name in names),
         Column("Texts"),
+        Column("Data", numeric=False),
         Column("Licence", numeric=False),
         Column("Here", numeric=False),
     )
-    rows = tuple(_row(task) for task in suite.tasks())
+    tasks = suite.tasks()
+    rows = tuple(_row(task) for task in tasks)
     notes = (
         suite.description,
+        *_superseded(tasks),
+        *_repeated(tasks),
+        "Data: the first eight digits of the revision.",
         "Licence 'own': terms of the source itself, linked in the task's metadata.",
         "Here: whether its data are on this machine; jina-eval fetch brings them.",
     )
@@ -104,8 +109,31 @@ def _row(task: AbsTask) -> tuple[Cell, ...]:
         Cell(_few(task.eval_splits)),
         Cell(task.metadata.main_score),
         number(None if size is None else size.texts),
+        Cell(MISSING if task.is_aggregate else str(task.metadata.revision)[:8]),
         Cell(_licence(task.metadata.license)),
         Cell("yes" if all(find_dataset(data) for data in data_sets(task)) else "no"),
+    )
+
+
+def _superseded(tasks: Sequence[AbsTask]) -> tuple[str, ...]:
+    """A note on tasks of which mteb has a later version."""
+    found = [
+        f"{task.metadata.name} by {task.metadata.superseded_by}"
+        for task in tasks
+        if task.metadata.superseded_by
+    ]
+    return (f"Superseded in mteb: {', '.join(found)}.",) if found else ()
+
+
+def _repeated(tasks: Sequence[AbsTask]) -> tuple[str, ...]:
+    """A note on searches in which several documents have the same text."""
+    counts = {task.metadata.name: repeated_documents(task) for task in tasks}
+    found = [f"{name} {count:,}" for name, count in counts.items() if count]
+    if not found:
+        return ()
+    return (
+        f"Documents with the text of another document, of which usually only one is judged: "
+        f"{', '.join(found)}.",
     )
 
 

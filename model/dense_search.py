@@ -72,7 +72,7 @@ class DenseMtebEncoder(MtebEncoder):
         """Find documents for queries; arguments as in mteb's SearchProtocol.
 
         Raises:
-            ModelError: If a candidate is not in the corpus.
+            ModelError: If a candidate is not in the corpus, or not all documents were searched.
         """
         identifiers = queries["id"][:]
         vectors, rows, _ = self._distinct(queries, "query", kwargs)
@@ -95,10 +95,13 @@ class DenseMtebEncoder(MtebEncoder):
     ) -> RetrievalOutputType:
         rescore = self.view.rescore
         search = self._start(queries, min(len(self._corpus), top_k * (rescore or 1)))
+        seen = 0
         for rows in self._shards(np.arange(len(self._corpus))):
             vectors, counts = self._documents(rows, options)
+            seen += len(vectors) if counts is None else len(counts)
             with self._timed():
                 search.add(vectors, counts)
+        self._check_complete(seen, len(self._corpus), options)
         with self._timed():
             scores, places = search.best()
             if rescore is not None:
@@ -126,7 +129,8 @@ class DenseMtebEncoder(MtebEncoder):
             wanted[places] = True
             kept = np.flatnonzero(wanted)
             columns = (np.cumsum(wanted) - 1)[places]
-            scores = np.empty(len(asked), dtype=np.float32)
+            # Not empty: a pair that is left out must not look like one that was scored.
+            scores = np.full(len(asked), np.nan, dtype=np.float32)
         device = "cpu" if self.open_search is not None else self.backend.device
         first = 0
         for rows in self._shards(kept):
@@ -144,7 +148,17 @@ class DenseMtebEncoder(MtebEncoder):
                     self.similarity_name,
                 )
             first += len(rows)
+        self._check_complete(int(np.isfinite(scores).sum()), len(scores), options)
         return scores
+
+    @staticmethod
+    def _check_complete(found: int, expected: int, options: Mapping[str, Any]) -> None:
+        """Refuse a search over part of what it should be over, as where a shard was lost."""
+        if found != expected:
+            raise ModelError(
+                f"task {options['task_metadata'].name}: {found} of {expected} documents "
+                "were searched"
+            )
 
     def _places(self, identifiers: list[str], candidates: list[list[str]]) -> npt.NDArray[np.int64]:
         """Each candidate's place in the corpus, shape (candidates,)."""

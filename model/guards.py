@@ -9,6 +9,9 @@ from model.errors import ModelError, ModelOutputError
 
 __all__ = ["check_texts", "check_vectors", "is_sound"]
 
+_SHORTEST = 1e-12
+"""Shorter vectors are not brought to unit length by `torch.nn.functional.normalize` (its `eps`)."""
+
 
 def check_texts(texts: Sequence[object]) -> None:
     """Refuse anything that is not a text.
@@ -51,8 +54,11 @@ def check_vectors(
         counts: Vectors of each text, which must be at least one, shape (len(texts),).
 
     Raises:
-        ModelOutputError: If the shape is wrong, or a vector is not finite or zero.
+        ModelOutputError: If the shape or the dtype is wrong, or a vector is not finite, zero, or so
+            short or long that float32 has no cosine of it.
     """
+    if vectors.dtype != np.float32:
+        raise ModelOutputError(f"the model returned {vectors.dtype} vectors; expected float32")
     if counts is not None:
         if len(counts) != len(texts) or (counts < 1).any():
             raise ModelOutputError(f"the model returned no chunks for some of {len(texts)} texts")
@@ -66,9 +72,13 @@ def check_vectors(
         raise ModelOutputError(
             f"the model returned vectors of width {vectors.shape[1]}; expected {width}"
         )
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", vectors, vectors)
     for what, bad in (
         ("a vector that is not finite", np.flatnonzero(~np.isfinite(vectors).all(axis=1))),
         ("a zero vector", np.flatnonzero(~vectors.any(axis=1))),
+        ("a vector too short for a cosine in float32", np.flatnonzero(squares < _SHORTEST**2)),
+        ("a vector too long for a cosine in float32", np.flatnonzero(np.isinf(squares))),
     ):
         if len(bad):
             start = texts[bad[0]][:60] + ("…" if len(texts[bad[0]]) > 60 else "")

@@ -33,7 +33,7 @@ from results.errors import (
     StaleRecordError,
 )
 from results.examples import decode_examples, encode_examples
-from results.identities import check_scores
+from results.identities import check_record
 from results.provenance import Identity, read_provenance
 from results.record import Record, RecordRef
 from results.texts import ExampleTexts, decode_texts, encode_texts, join_texts
@@ -87,7 +87,7 @@ class RecordStore:
 
         Raises:
             CorruptRecordError: If a file is missing, unreadable or changed.
-            ImpossibleScoresError: If its metrics contradict one another.
+            ImpossibleScoresError: If its score and metrics contradict one another.
             NewerRecordError: If a newer version of this project wrote it.
         """
         folder = self.folder(ref)
@@ -111,7 +111,7 @@ class RecordStore:
             raise NewerRecordError(f"record {folder / ref.task}: {error}") from error
         except (ValueError, ValidationError) as error:
             raise self._corrupt(ref, manifest, f"not readable by this version ({error})") from error
-        check_scores(record.task_result)
+        check_record(record)
         return record
 
     def examples(self, ref: RecordRef) -> pd.DataFrame:
@@ -167,9 +167,9 @@ class RecordStore:
 
         Raises:
             OSError: If the folder cannot be written.
-            ImpossibleScoresError: If its metrics contradict one another.
+            ImpossibleScoresError: If its score and metrics contradict one another.
         """
-        check_scores(record.task_result)
+        check_record(record)
         if record.texts is not None:  # first, so that a complete record has its texts
             self._add_texts(record.ref.task, record.provenance.task.content_hash, record.texts)
         folder = self.folder(record.ref)

@@ -80,6 +80,33 @@ def task_size(task: AbsTask) -> TaskSize | None:
     return None if statistics is None else _from_statistics(task, statistics)
 
 
+def repeated_documents(task: AbsTask) -> int | None:
+    """Return how many documents of a search have the text of another one.
+
+    At most one of several equal documents is usually judged, so that finding another one counts
+    as a mistake (https://github.com/CoIR-team/coir/issues/18). The numbers are from mteb's
+    descriptive statistics, over the task's subsets and splits; None for other tasks, and where
+    there are no statistics.
+    """
+    if task.is_aggregate:
+        found = [repeated_documents(part) for part in task_parts(task)]
+        return None if None in found else sum(count for count in found if count is not None)
+    statistics = task.metadata.descriptive_stats
+    if statistics is None:
+        return None
+    repeated = 0
+    for split in task.eval_splits:
+        blocks = _blocks(statistics.get(split), task.hf_subsets)
+        parts: list[Any] = [block.get("documents_text_statistics") for _, block in blocks or ()]
+        if not parts or not all(parts):
+            return None
+        for part in parts:
+            length = part["average_text_length"]
+            count = round(part["total_text_length"] / length) if length else part["unique_texts"]
+            repeated += count - part["unique_texts"]
+    return repeated
+
+
 def _from_statistics(task: AbsTask, statistics: Mapping[str, Any]) -> TaskSize | None:
     train = getattr(task, "train_split", None)
     asked = texts = characters = 0.0

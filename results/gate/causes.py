@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from results.provenance import Provenance, RouteFacts
 
-__all__ = ["differing_facts", "measured_differently"]
+__all__ = ["differing_facts", "differing_packages", "measured_differently"]
 
 _PACKAGES = (
     "torch",
@@ -98,6 +98,11 @@ def _environment(was: Provenance, now: Provenance) -> Iterator[str]:
         old, new = getattr(was.environment, name), getattr(now.environment, name)
         if old != new:
             yield f"{name}: {old}, now {new}"
+    yield from differing_packages(was, now)
+
+
+def differing_packages(was: Provenance, now: Provenance) -> Iterator[str]:
+    """Libraries that decide scores and differ in version, a phrase each."""
     for name in _PACKAGES:
         versions = [one.environment.packages.get(name) for one in (was, now)]
         if versions[0] != versions[1]:

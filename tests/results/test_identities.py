@@ -59,6 +59,10 @@ def test_what_agrees_is_accepted():
         ("accuracy", -0.01, "accuracy is -0.01"),
         ("accuracy", 82.0, "accuracy is 82.0"),
         ("cosine_spearman", 1.01, "cosine_spearman is 1.01"),
+        ("ndcg_at_10", 0.65, "ndcg_at_10 is 0.65, above hit_rate_at_10"),
+        ("recall_at_10", 0.7, "recall_at_10 is 0.7, above hit_rate_at_10"),
+        ("dot_ap", 1.2, "dot_ap is 1.2"),
+        ("kendalltau", -1.2, "kendalltau is -1.2"),
     ],
 )
 def test_what_cannot_be_is_named(name, value, said):
@@ -66,6 +70,34 @@ def test_what_cannot_be_is_named(name, value, said):
         check_scores(result(**{name: value}))
     assert str(error.value).startswith("task TaskA, split 'test', subset 'default': ")
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ({"accuracy": 0.5, "scores_per_experiment": [{"accuracy": 0.3}, {"accuracy": 0.5}]}, "0.4"),
+        ({"v_measure": 0.5, "v_measures": {"Level 0": [0.1, 0.3]}}, "over the draws is 0.2"),
+        ({"v_measure": 0.5, "v_measures": [0.1, 0.3]}, "over the draws is 0.2"),
+        ({"max_ap": 0.5, "cosine_ap": 0.4, "dot_ap": 0.6}, "the largest of all measures is 0.6"),
+    ],
+)
+def test_means_and_maxima_are_those_of_their_parts(scores, said):
+    with pytest.raises(ImpossibleScoresError, match=said):
+        check_scores({"task_name": "TaskA", "scores": {"test": [scores]}})
+    first = next(iter(scores))
+    right = {**scores, first: {"accuracy": 0.4, "v_measure": 0.2, "max_ap": 0.6}[first]}
+    check_scores({"task_name": "TaskA", "scores": {"test": [right]}})
+
+
+def test_a_record_whose_score_is_not_its_metrics_is_refused(tmp_path):
+    store, record = RecordStore(tmp_path), make_record(0.5)
+    scores = {"main_score": 0.5, "cosine_spearman": 0.4, "hf_subset": "en"}
+    other = {"task_name": "TaskA", "scores": {"test": [scores]}}
+    with pytest.raises(ImpossibleScoresError, match=r"score is 0.5, but cosine_spearman is 0.4"):
+        store.write(dataclasses.replace(record, task_result=other), {})
+    old = dataclasses.replace(record, task_result=make_record(0.25).task_result)
+    with pytest.raises(ImpossibleScoresError, match=r"score is 0.5, but the mean .* is 0.25"):
+        store.write(old, {})
 
 
 def test_a_store_neither_writes_nor_reads_it(tmp_path):
