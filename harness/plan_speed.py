@@ -96,7 +96,7 @@ def _alike(run: ResolvedRun, records: Iterable[Provenance]) -> list[Provenance]:
             facts
             for facts in records
             if facts.identity.fingerprint == run.source.fingerprint
-            and facts.identity.precision == run.spec.precision
+            and facts.identity.precision == run.precision
             and facts.environment.platform == platform.platform()
         ),
         key=lambda facts: facts.cost.finished,

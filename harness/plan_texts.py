@@ -228,7 +228,7 @@ class PlannedTexts:
         keys = [one.tobytes() for one in hashes]
         held = [True] * len(texts)
         for chunking in chunkings:
-            space = space_of(run.source, route, chunking, run.spec.precision, run.max_length)
+            space = space_of(run.source, route, chunking, run.precision, run.max_length)
             encoded = self._encoded.setdefault(space.key(), set())
             found = self._cache.space(space).find(hashes) >= 0
             held = [

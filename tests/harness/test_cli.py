@@ -278,7 +278,7 @@ def test_vectors_of_another_width_are_refused(in_folder, refuse, tiny_model, mon
     real = SentenceTransformersBackend._encode_chunk
     monkeypatch.setattr(SentenceTransformersBackend, "_encode_chunk", lambda *a: real(*a)[:, :-1])
     message = refuse("run", "-m", tiny_model, "-o", "out", "--tasks", "LeeDocumentSTS")
-    assert "returned shape (5, 15), expected (5, 16)" in message
+    assert re.search(r"returned shape \((\d+), 15\), expected \(\1, 16\)", message)
 
 
 def test_one_task_without_a_score_does_not_cost_the_others(

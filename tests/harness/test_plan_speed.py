@@ -16,7 +16,7 @@ LATE, NAIVE = Chunking.parse("late:fixed=8"), Chunking.parse("naive:fixed=8")
 
 def planned(parameters=1000, **more):
     source = SimpleNamespace(fingerprint="f" * 64, parameters=parameters)
-    return SimpleNamespace(source=source, spec=RunSpec(**more))
+    return SimpleNamespace(source=source, spec=RunSpec(**more), precision="float32")
 
 
 def facts(chunking="none", tokens=1000, seconds=1.0, shared=(0, 0.0), device="cpu", **identity):

@@ -76,7 +76,7 @@ def test_compare_views_of_one_model(run, tmp_path, capfd):
     assert search["verdict"] == "better"  # word matching beats random weights
     assert search["p"] < 0.01
     assert search["low"] <= search["difference"] <= search["high"]
-    assert search["n"] == 150
+    assert search["examples"] == 150
     assert by_task["LeeDocumentSTS"]["n"] == 1225
     assert "no paired test" in by_task["WordNetSupersenseClustering"]["reason"]
     assert {task["task"] for task in narrow["tasks"]} == set(TASKS.split(","))

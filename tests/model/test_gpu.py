@@ -104,7 +104,8 @@ def exact(folders):
 
 @pytest.mark.parametrize("layout", ["original", "native"])
 def test_float32_is_that_of_the_cpu(folders, exact, layout):
-    backend = load_backend(resolve_model(str(getattr(folders, layout))), device="cuda")
+    source = resolve_model(str(getattr(folders, layout)))
+    backend = load_backend(source, device="cuda", precision="float32")
 
     assert backend.device == "cuda:0"
     assert backend.attention == "sdpa"

@@ -54,6 +54,8 @@ def test_auto_is_the_checkpoints_own_format_on_a_gpu(gpu, tmp_path, config, dtyp
 
 def test_a_transformer_in_a_folder_of_its_own_is_found(tmp_path):
     checkpoint(tmp_path, {"torch_dtype": "bfloat16"}, place="0_Transformer")
+    module = {"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}
+    (tmp_path / "modules.json").write_text(json.dumps([module]))
     assert checkpoint_precision(tmp_path) == "bfloat16"
 
 

@@ -160,7 +160,7 @@ def test_values_of_a_wrong_type_are_named(folder, file, key, value):
     path.write_text(json.dumps({**content, key: value}))
     if key == "model_max_length" or key == "max_position_embeddings":
         (folder / "sentence_bert_config.json").unlink(missing_ok=True)
-    name = "query" if isinstance(value, dict) and key == "prompts" else key
+    name = "prompt 'query'" if isinstance(value, dict) and key == "prompts" else key
     assert f"{path}: {name} is" in refused(str(folder))
 
 
@@ -169,17 +169,14 @@ def test_a_module_whose_path_is_no_text_is_named(folder, value):
     modules = json.loads((folder / "modules.json").read_text())
     modules[0]["path"] = value
     (folder / "modules.json").write_text(json.dumps(modules))
-    if value is None:
-        resolve_model(str(folder))
-    else:
-        assert "modules.json: path is" in refused(str(folder))
+    assert f"modules.json: module 0: path is {value}" in refused(str(folder))
 
 
 @pytest.mark.parametrize("name", ["modules.json", "config_sentence_transformers.json"])
 def test_a_folder_in_the_place_of_a_file_is_named(folder, name):
     (folder / name).unlink(missing_ok=True)
     (folder / name).mkdir()
-    assert f"{name} is a folder, not a file" in refused(str(folder))
+    assert f"{name} is a folder; expected a JSON file" in refused(str(folder))
 
 
 def test_a_weight_file_whose_header_is_nested_too_deeply_is_named(folder):
