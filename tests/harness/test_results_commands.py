@@ -77,8 +77,9 @@ def test_compare_views_of_one_model(run, tmp_path, capfd):
     assert search["p"] < 0.01
     assert search["low"] <= search["difference"] <= search["high"]
     assert search["examples"] == 150
-    assert by_task["LeeDocumentSTS"]["n"] == 1225
-    assert "no paired test" in by_task["WordNetSupersenseClustering"]["reason"]
+    pairs = by_task["LeeDocumentSTS"]
+    assert (pairs["examples"], pairs["units"]) == (1225, 50)
+    assert by_task["WordNetSupersenseClustering"]["verdict"] == "better"
     assert {task["task"] for task in narrow["tasks"]} == set(TASKS.split(","))
     markdown = tmp_path / "c.md"
     assert main(["compare", *names[:2], "--from", str(run), "-o", str(markdown)]) == 0

@@ -36,6 +36,7 @@ from tools.statistics.simulate import (
     agreement,
     coverage,
     exchange_alarms,
+    family_alarms,
     noise_alarms,
     p_value,
 )
@@ -117,10 +118,11 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--draws", type=int, default=10_000)
     parser.add_argument("--tasks", default="")
-    parser.add_argument("--only", choices=("alarms", "coverage", "agreement"))
+    parser.add_argument("--only", choices=("alarms", "family", "coverage", "agreement"))
     given = parser.parse_args()
     tables: dict[str, list[str]] = {"alarms": [], "coverage": [], "agreement": []}
     pairs: list[tuple[float, float]] = []
+    family: list[tuple[Outputs, Sample, str]] = []
     for task, records in _read(given.folder).items():
         if given.tasks and task not in given.tasks.split(","):
             continue
@@ -128,6 +130,7 @@ def main() -> int:
         kind = next(iter(records.values()))[0].provenance.task.type
         sample = sample_of(*next(iter(records.values())))
         outputs = {name: read_outputs(*one) for name, one in records.items()}
+        family.append((outputs[_chosen(outputs)[0]], sample, kind))
         has_web = (Design([sample], [1.0]).labels < 0).any()
         if given.only in (None, "alarms"):
             tables["alarms"].append(_alarms(task, kind, outputs, sample, given.draws))
@@ -139,6 +142,10 @@ def main() -> int:
         sys.stderr.write(f"{task} {time.monotonic() - started:.0f} s\n")
     for name, rows in tables.items():
         sys.stdout.write("".join(f"{row}\n" for row in rows) + (f"<!-- {name} -->\n"))
+    if given.only in (None, "family"):
+        models, samples, types = zip(*family, strict=True)
+        rate = family_alarms(models, samples, types, given.draws // 5, _rng("family"))
+        sys.stdout.write(f"anything found where nothing is: {100 * rate:.1f} %\n")
     same = sum((a < 0.05) == (b < 0.05) for a, b in pairs)
     sys.stdout.write(f"{same} of {len(pairs)} pairs with the same verdict\n")
     for ours, other in pairs:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import ttest_1samp
 
+from results.stats.multiple import LEVEL, holm
 from results.stats.paired import paired_difference
 from results.stats.sign_flip import flip_p_value
 from results.stats.units import Design, Sample
@@ -16,7 +20,15 @@ from tools.statistics.outputs import Outputs
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-__all__ = ["Rates", "agreement", "coverage", "exchange_alarms", "noise_alarms", "unit_labels"]
+__all__ = [
+    "Rates",
+    "agreement",
+    "coverage",
+    "exchange_alarms",
+    "family_alarms",
+    "noise_alarms",
+    "unit_labels",
+]
 
 
 @dataclass(frozen=True)
@@ -122,6 +134,51 @@ def coverage(
 def _with_groups(outputs: Outputs, groups: Indices) -> Outputs:
     """The same outputs in groups of other numbers."""
     return Outputs(outputs.kind, outputs.values, outputs.golds, groups, outputs.metric)
+
+
+def family_alarms(
+    models: Sequence[Outputs],
+    samples: Sequence[Sample],
+    types: Sequence[str],
+    draws: int,
+    rng: np.random.Generator,
+) -> float:
+    """Share of draws in which anything is found where nothing is, after the correction.
+
+    All tasks, the types of several tasks and both means are one family, as in `compare`.
+
+    Args:
+        models: One model's outputs by task.
+        samples: The tasks' examples.
+        types: Their types.
+        draws: How often each model is disturbed twice.
+        rng: Where chance comes from.
+    """
+    count, kinds = len(samples), list(dict.fromkeys(types))
+    weights = [[float(one == task) for one in range(count)] for task in range(count)]
+    several = [kind for kind in kinds if types.count(kind) > 1]
+    weights += [[(one == kind) / types.count(kind) for one in types] for kind in several]
+    weights.append([1 / count] * count)
+    weights.append([1 / (len(kinds) * types.count(one)) for one in types])
+    places = [[task for task, weight in enumerate(row) if weight] for row in weights]
+    designs = [
+        Design([samples[task] for task in here], [row[task] for task in here])
+        for here, row in zip(places, weights, strict=True)
+    ]
+    alarms = 0
+    for _ in range(draws):
+        found = [
+            one.disturbed(rng, sample).contributions() - one.disturbed(rng, sample).contributions()
+            for one, sample in zip(models, samples, strict=True)
+        ]
+        p_values = []
+        for design, here in zip(designs, places, strict=True):
+            parts = [design.reduce(number, found[task]) for number, task in enumerate(here)]
+            total = reduce(add, parts)
+            residuals, shares = design.flips(total)
+            p_values.append(flip_p_value(residuals + shares * total.mean))
+        alarms += min(holm(p_values)) < LEVEL
+    return alarms / draws
 
 
 def agreement(
