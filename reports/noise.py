@@ -34,7 +34,7 @@ Examples = Callable[[Record], "pd.DataFrame"]
 
 _MOST_REASONS = 5
 _MOST_UNITS = 2**14
-"""Independent units of a leaderboard that are told apart; more would change no verdict."""
+"""Most independent units of a leaderboard; joining more into these changes no verdict."""
 
 
 @dataclass(frozen=True)

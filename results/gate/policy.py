@@ -50,14 +50,14 @@ class Allowance(_Frozen):
 
     Attributes:
         rule: "absolute": a drop of more than the allowed points; "statistical": a drop that the
-            paired permutation test tells from chance; "both": a drop that is both.
+            paired test (`results.stats.paired`) finds significant; "both": a drop that is both.
         allowed_drop: Points that a task may lose.
         types: Points that a task of some type may lose instead.
         tasks: Points that some task may lose instead.
         mean_task: Points that the mean over a view's tasks may lose.
         mean_type: Points that the mean over its types may lose.
-        alpha: Below which p-value, corrected over all that is tested (Holm), a drop is none of
-            chance.
+        alpha: Level of the test. A drop is significant if its p-value, corrected over all records
+            and means (Holm), is below it.
     """
 
     rule: Rule = "both"
@@ -138,7 +138,7 @@ rule = "both"
 allowed_drop = 0.5
 mean_task = 0.25
 mean_type = 0.25
-alpha = 0.05              # of the paired permutation test, corrected over all that is tested
+alpha = 0.05              # of the paired test, corrected over all records and means
 """
 """The policy that a new reference is given."""
 
