@@ -134,8 +134,11 @@ def attention_across_texts(patch: pytest.MonkeyPatch) -> None:
 def shifted_positions(patch: pytest.MonkeyPatch) -> None:
     """Positions are counted from 2, as RoBERTa does, in a model that counts from 0."""
 
+    from model.packing import PackedBatch
+
     def change(backend: Any) -> None:
-        backend._packed._first_position = 2
+        original = PackedBatch.positions
+        patch.setattr(PackedBatch, "positions", lambda *arguments: original(*arguments) + 2)
 
     after_loading(patch, change)
 
@@ -214,8 +217,8 @@ def half_scores(patch: pytest.MonkeyPatch) -> None:
 
     original = top_k.products
 
-    def products(queries, rows):
-        return original(queries, rows).half().float()
+    def products(*arguments):
+        return original(*arguments).half().float()
 
     patch.setattr(top_k, "products", products)
     patch.setattr(pair_scores, "products", products)
