@@ -109,26 +109,26 @@ def read_outputs(record: Record, table: pd.DataFrame) -> Outputs:
     """A record's outputs; the table in the order of `contributions`."""
     known = contributions(record, table)
     kind = record.provenance.task.type
-    groups, golds = known.groups, np.zeros(len(table))
+    groups, none = known.groups, np.zeros(len(table))
+    golds, found = table["gold"].tolist(), table["prediction"].tolist()
     if kind in ("STS", "PairClassification"):
-        golds, found = (
-            np.array([float(json.loads(one)) for one in table[name]])
-            for name in ("gold", "prediction")
-        )
         metric = spearman_contributions if kind == "STS" else precision_contributions
-        return Outputs("similarities", found, golds, groups, metric)
+        return Outputs("similarities", _floats(found), _floats(golds), groups, metric)
     if kind == "BitextMining":
-        golds, found = (table[name].astype(float).to_numpy() for name in ("gold", "prediction"))
-        return Outputs("labels", found, golds, groups, _bitext)
+        return Outputs("labels", _floats(found), _floats(golds), groups, _bitext)
     if kind == "Clustering":
-        clusters = [json.loads(one)["Level 0"] for one in table["prediction"]]
+        clusters = [json.loads(one)["Level 0"] for one in found]
         values = np.array([[-1 if c is None else c for c in one] for one in clusters], dtype=float)
-        golds = np.unique(table["gold"], return_inverse=True)[1]
-        return Outputs("clusters", values, golds, groups, _clusters)
+        labels = np.unique(golds, return_inverse=True)[1]
+        return Outputs("clusters", values, labels, groups, _clusters)
     if kind in ("Retrieval", "Reranking"):
-        documents, places = _searched(table["prediction"], table["gold"])
-        return Outputs("means", known.values, golds, groups, None, documents, places)
-    return Outputs("means", known.values, golds, groups)
+        documents, places = _searched(found, golds)
+        return Outputs("means", known.values, none, groups, None, documents, places)
+    return Outputs("means", known.values, none, groups)
+
+
+def _floats(column: Sequence[str]) -> Floats:
+    return np.array([float(json.loads(one)) for one in column])
 
 
 def _searched(predictions: Sequence[str], golds: Sequence[str]) -> tuple[Floats, Indices]:
@@ -156,4 +156,4 @@ def _clusters(golds: Any, found: Any) -> Floats:
         own = v_measure_contributions(golds[drawn], found[drawn, experiment])
         total += own.mean()
         total[drawn] += (own - own.mean()) * len(total) / drawn.sum()
-    return total / found.shape[1]
+    return np.asarray(total / found.shape[1])
