@@ -253,19 +253,22 @@ class TaskRunner:
     def _check_routes(self, job: Job, usage: Usage) -> None:
         """What was used must be what was planned: it is part of the record's identity."""
         planned = job.identity.routes
+        read = set()
         for (task, side), route in usage.task_routes.items():
             used = RouteFacts(adapter=route.adapter, prompt=route.prompt)
-            if planned.get(side, planned.get(route_of_part(task, side))) != used:
+            place = side if side in planned else route_of_part(task, side)
+            read.add(place)
+            if planned.get(place) != used:
                 raise EvaluationError(
                     f"task {job.ref.task}: mteb asked for side {side!r} with route {used}, "
                     f"planned were {dict(planned)}"
                 )
-        unread = job.identity.routes.keys() - usage.routes.keys()
+        unread = planned.keys() - read
         # The lexical baseline searches words, not vectors.
         if unread and self._run.source.kind != "lexical":
             raise EvaluationError(
                 f"task {job.ref.task}: no text of side {min(unread)!r} was encoded; "
-                f"encoded were {sorted(usage.routes)}"
+                f"encoded were {sorted(read)}"
             )
 
     def _provenance(

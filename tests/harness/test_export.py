@@ -34,7 +34,8 @@ def record(
     **identity,
 ):
     """A record whose metrics by subset are these, of a model that mteb does not list."""
-    made = make_record(experiment=experiment, task=task, **identity)
+    mean = sum(metrics["main_score"] for metrics in scores.values()) / len(scores)
+    made = make_record(mean, experiment=experiment, task=task, **identity)
     provenance = made.provenance
     provenance = provenance.model_copy(
         update={

@@ -1,6 +1,7 @@
 """The precision of a run: resolved once, recorded, said, and found again."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -63,5 +64,5 @@ def test_on_a_gpu_the_checkpoints_own_is_planned_loaded_and_looked_up(
 
 def test_the_gates_reference_stays_in_the_precision_of_its_records():
     reference = GateReference.read(REFERENCE)
-    assert "precision" not in reference.run_spec
-    assert reference_spec(reference)["precision"] == "float32"
+    silent = {name: value for name, value in reference.run_spec.items() if name != "precision"}
+    assert reference_spec(replace(reference, run_spec=silent))["precision"] == "float32"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import mteb
 import numpy as np
@@ -242,7 +243,12 @@ def test_a_part_that_is_encoded_otherwise_than_planned_is_refused():
     job = Job(None, View(), WHOLE, RecordRef("m", "1", None, "Both"), identity, stored=False)
     usage = Usage()
     usage.task_routes |= {("A", "query"): Route(None, "a "), ("B", "document"): Route()}
-    TaskRunner._check_routes(job, usage)
+    runner = TaskRunner.__new__(TaskRunner)
+    runner._run = SimpleNamespace(source=SimpleNamespace(kind="sentence-transformers"))
+    with pytest.raises(EvaluationError, match="no text of side 'B/query' was encoded"):
+        runner._check_routes(job, usage)
+    usage.task_routes["B", "query"] = Route(None, "b ")
+    runner._check_routes(job, usage)
     usage.task_routes["B", "query"] = Route(None, "a ")
     with pytest.raises(EvaluationError, match="asked for side 'query' with route"):
-        TaskRunner._check_routes(job, usage)
+        runner._check_routes(job, usage)
