@@ -15,6 +15,8 @@ import numpy as np
 
 from harness.errors import EvaluationError
 from harness.p_mrr import p_mrr_by_query
+from harness.subqueries import PREFIX, scores_over_subqueries
+from harness.trec_names import trec_name
 from model.unanswered import is_answered
 from results.examples import ExampleRows
 from results.texts import example_ranks
@@ -131,7 +133,7 @@ def _retrieval(measured: Measured) -> Rows:
     )
     hits = _hits(measured, ids)
     if measured.query_scores is None:
-        scores = _p_mrr(measured, ids)
+        scores = _over_groups(measured, ids)
         metric = None if scores is None else measured.main
         return Rows(ExampleRows(ids, scores, hits, golds), metric)
     queries, values = measured.query_scores
@@ -144,11 +146,15 @@ def _retrieval(measured: Measured) -> Rows:
     return Rows(ExampleRows(ids, values, hits, golds), measured.main)
 
 
-def _p_mrr(measured: Measured, ids: Sequence[str]) -> npt.NDArray[np.float64] | None:
-    if measured.main != "p-MRR":
-        return None
+def _over_groups(measured: Measured, ids: Sequence[str]) -> npt.NDArray[np.float64] | None:
+    """What queries add to a score over groups of them; None for a score that is not known."""
     judged, score = measured.data["relevant_docs"], float(measured.metrics[measured.main])
-    return p_mrr_by_query(ids, judged, measured.predictions, score)
+    if measured.main == "p-MRR":
+        return p_mrr_by_query(ids, judged, measured.predictions, score)
+    name = trec_name(measured.main.removeprefix(PREFIX))
+    if measured.main.startswith(PREFIX) and name is not None:
+        return scores_over_subqueries(ids, judged, measured.predictions, name, score)
+    return None
 
 
 def _hits(measured: Measured, ids: Sequence[str]) -> list[str | None]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from harness.p_mrr import AFTER, BEFORE
+from harness.subqueries import PREFIX, whole_query
 from tasks.text_lookup import TextLookup
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class ExampleUnits:
             task: The task, loaded.
         """
         self._lookup = TextLookup(task)
+        self._has_parts = str(task.metadata.main_score).startswith(PREFIX)
         self._known: tuple[tuple[str, ...], list[str]] | None = None
 
     def add(self, examples: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +83,9 @@ class ExampleUnits:
         golds = examples["gold"].tolist()
         if searched:
             some = [row for place in searched for row in rows[place]]
-            _add_repeated(keys, [(row, f"query\0{_base(ids[row])}") for row in some])
+            # The parts of a query follow from its id only where that is how they are scored.
+            name = _base if not self._has_parts else whole_query
+            _add_repeated(keys, [(row, f"query\0{name(ids[row])}") for row in some])
             _add_repeated(keys, _only_documents(some, golds))
         # What is relevant to a query says nothing of which queries are translations.
         labels = [None if place in searched else golds for place in rows]

@@ -12,6 +12,7 @@ import pandas as pd
 from harness.errors import EvaluationError
 from harness.example_rows import MOST_SEARCHES, Measured, Rows, example_rows
 from harness.retrieval_scores import QueryScores
+from harness.trec_names import trec_name
 from results.examples import examples_table
 from tasks.fresh import task_parts
 
@@ -28,14 +29,7 @@ __all__ = ["ExampleRecorder", "per_query_scores"]
 _TOLERANCE = 1e-4
 """mteb rounds retrieval metrics to five digits."""
 
-_AT_K = re.compile(r"(ndcg|map|recall|precision|hit_rate|mrr)_at_(\d+)")
-_TREC = {
-    "ndcg": "ndcg_cut",
-    "map": "map_cut",
-    "recall": "recall",
-    "precision": "P",
-    "hit_rate": "success",
-}
+_MRR_AT_K = re.compile(r"mrr_at_(\d+)")
 
 
 class ExampleRecorder:
@@ -190,15 +184,14 @@ def per_query_scores(
     from mteb._evaluators.retrieval_metrics import mrr
 
     main = "recall_at_1" if task.metadata.main_score == "accuracy" else task.metadata.main_score
-    match = _AT_K.fullmatch(main)
-    if match is None:
-        return None
-    metric, k = match[1], int(match[2])
-    if metric == "mrr":
+    match = _MRR_AT_K.fullmatch(main)
+    if match is not None:
         if task.skip_first_result:  # mteb drops results that are still here
             return None
-        return list(results), np.array(mrr(qrels, results, [k])[f"MRR@{k}"])
-    name = f"{_TREC[metric]}_{k}"
+        return list(results), np.array(mrr(qrels, results, [int(match[1])])[f"MRR@{match[1]}"])
+    name = trec_name(main)
+    if name is None:
+        return None
     if isinstance(scores, QueryScores):
         return list(scores), scores.column(name)
     return list(scores), np.array([values[name] for values in scores.values()])

@@ -10,6 +10,7 @@ from harness.evaluation import evaluate_task
 from harness.example_units import ExampleUnits
 from harness.jobs import LoadedTask
 from harness.p_mrr import p_mrr_by_query
+from harness.subqueries import scores_over_subqueries
 from results.stats.units import Design, sample_of
 from tasks.loading import load_fresh
 from tasks.suites import get_suite
@@ -66,7 +67,7 @@ def keys(texts, golds=None, *, ids=None, side="text"):
     ]
     table = pd.DataFrame(rows, columns=["split", "subset", "id", "gold"])
     units = ExampleUnits.__new__(ExampleUnits)
-    units._lookup, units._known = Lookup(texts, side), None
+    units._lookup, units._known, units._has_parts = Lookup(texts, side), None, False
     found = units.add(table)["units"].map(lambda one: set(one.split())).tolist()
     ends = np.cumsum([len(some) for some in texts.values()])
     return dict(
@@ -143,3 +144,25 @@ def test_p_mrr_by_query_has_mtebs_mean():
     assert json.dumps(found[0]) == json.dumps(found[1])  # both forms of a query
     # Judgements that do not tell what changed give no scores rather than wrong ones.
     assert p_mrr_by_query(list(judged), judged, results, score + 0.1) is None
+
+
+def test_scores_over_subqueries_have_mtebs_mean():
+    from mteb._evaluators.retrieval_metrics import max_over_subqueries
+
+    rng = np.random.default_rng(1)
+    documents = [f"d{n}" for n in range(15)]
+    judged, results = {}, {}
+    for number in range(12):
+        relevant = dict.fromkeys(rng.choice(documents, 3, replace=False).tolist(), 1)
+        for part in range(int(rng.integers(1, 5))):
+            name = f"user_{number}_{part}"
+            judged[name] = relevant
+            scores = np.round(rng.random(15), 1).tolist()
+            results[name] = dict(zip(documents, scores, strict=True))
+    metric = "max_over_subqueries_map_at_1000"
+    score = max_over_subqueries(judged, results, [1, 10, 1000])[metric]
+    found = scores_over_subqueries(list(judged), judged, results, "map_cut_1000", score)
+    assert found.mean() == pytest.approx(score, abs=1e-5)
+    assert len(found) == len(judged) > 20
+    other = scores_over_subqueries(list(judged), judged, results, "map_cut_1000", score + 0.1)
+    assert other is None

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from harness.evaluation import evaluate_task, task_result_data
+from harness.example_units import ExampleUnits
 from harness.jobs import LoadedTask
 from harness.plan import prompt_types
 from model.backend import Encoded
@@ -24,6 +25,7 @@ from model.source import ModelSource, resolve_model
 from model.task_vectors import TaskVectors
 from model.views import View
 from results.identities import check_scores
+from results.stats.paired import mean_difference, pair_task
 from tasks.drawn import drawn_texts
 from tasks.errors import DataUnavailableError
 from tasks.fresh import fresh_task, task_parts
@@ -32,6 +34,7 @@ from tasks.loading import data_sets, load_fresh
 from tasks.texts import task_texts
 from tests.hub_server import point_client_to, serve_hub
 from tests.mteb_data import LENGTHS, TASKS, serve_tasks, write_card, write_rows
+from tests.results.factories import make_record
 from tests.tasks.encoders import RandomEncoder
 
 SUBSETS = {
@@ -101,6 +104,19 @@ def test_a_real_task_is_fetched_loaded_and_scored_whole(name, hub):
     drawn = {item.text for item in drawn_texts(load_fresh(get(name), 42))}
     assert {text for _, text in encoder.seen} == drawn
     assert load(name).content_hash == loaded.content_hash
+    check_test(task.metadata, evaluation, ExampleUnits(loaded.task).add(evaluation.examples))
+
+
+def check_test(metadata, evaluation, examples):
+    """The score can be taken apart, and no two records of it differ."""
+    made = make_record(evaluation.score)
+    named = {"type": metadata.type, "main_score": metadata.main_score}
+    facts = made.provenance
+    facts = facts.model_copy(update={"task": facts.task.model_copy(update=named)})
+    record = type(made)(made.ref, {}, facts)
+    found = mean_difference([pair_task((record, examples), (record, examples))], [1.0])
+    assert (found.mean, found.p, found.n) == (0, 1, len(examples))
+    assert 0 < found.units <= found.n
 
 
 @pytest.mark.parametrize(
