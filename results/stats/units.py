@@ -127,7 +127,6 @@ class Design:
         self._of_example = np.concatenate(
             [w * _example_weights(one.groups) for one, w in zip(samples, weights, strict=True)]
         )
-        self._is_single = sum(int(one.groups.max()) + 1 for one in samples) == 1
         rows = np.concatenate(
             [one.rows + start for one, start in zip(samples, self._starts, strict=False)]
         )
@@ -143,6 +142,18 @@ class Design:
         self._labels = labels
         self._count = int(labels.max()) + 1
         self._shares = np.bincount(labels[kept], self._of_example[kept], minlength=self._count)
+        self._is_crossed = len(samples) == 1 and self._all_units_are_alike(samples[0].groups)
+
+    def _all_units_are_alike(self, groups: Indices) -> bool:
+        """Whether each unit has as many examples of each subset as any other."""
+        if not groups.any():  # a single subset
+            return True
+        if self._webs:
+            return False
+        count = int(groups.max()) + 1
+        cells = np.bincount(self._labels * count + groups, minlength=self._count * count)
+        sizes = cells.reshape(self._count, count)
+        return bool((sizes == sizes[0]).all())
 
     def reduce(self, task: int, values: Floats) -> Reduced:
         """One task's part of a model's weighted mean.
@@ -174,8 +185,8 @@ class Design:
         """Contributions less the mean of their subset, which is the task's own and not drawn."""
         groups = self._samples[task].groups
         counts = np.bincount(groups)
-        if self._is_single:  # as the classical test has it: nothing is estimated
-            return np.asarray(values - values.mean())
+        if self._is_crossed:  # as the classical test has it: nothing is estimated
+            return np.asarray(values - _example_weights(groups) @ values)
         alone = counts[groups] == 1
         means = (np.bincount(groups, values) / counts)[groups]
         if alone.sum() > 1:
