@@ -8,7 +8,7 @@ from typing import Any
 
 from model.errors import ModelError
 
-__all__ = ["get_number", "get_text", "get_texts"]
+__all__ = ["get_number", "get_text"]
 
 
 def get_number(config: Mapping[str, Any], key: str, path: Path) -> int | None:
@@ -40,20 +40,6 @@ def get_text(config: Mapping[str, Any], key: str, path: Path) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ModelError(f"{path}: {key} is {_shown(value)}; expected a text")
     return value
-
-
-def get_texts(config: Mapping[str, Any], key: str, path: Path) -> dict[str, str]:
-    """Texts by name; none if it is absent or null. Arguments as in `get_number`.
-
-    Raises:
-        ModelError: If it is something else.
-    """
-    value = config.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: {key} is {_shown(value)}; expected an object of texts")
-    return {name: get_text(value, name, path) or "" for name in value}
 
 
 def _shown(value: object) -> str:
